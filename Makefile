@@ -1,5 +1,44 @@
-.PHONY: dev
-dev: .venv/.stamp
+# Every target says what it does: `make help`.
+# KIND=1 uses a kind cluster, CLUSTER=current the current kubeconfig, in place of the cluster that `make cluster` makes.
+.DEFAULT_GOAL := help
+.PHONY: help dev check crds unit cluster test demo clean lock
+
+export KIND CLUSTER
+bin := .venv/bin
+in_cluster = $(bin)/python hack/cluster exec -- $(bin)
+ARGS =
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: .venv/.stamp ## make .venv with everything that building and testing need (instant when it is there)
 
 .venv/.stamp: pyproject.toml constraints.txt hack/venv.sh
 	@hack/venv.sh
+
+check: dev ## lint, format, types, import contracts, dependencies, generated files: under a minute
+	@hack/check.sh
+
+crds: dev ## write crds/*.yaml anew from the models in operator/tidegate/api
+	$(bin)/python hack/generate_crds.py
+
+unit: dev ## run the tests that need no cluster; ARGS="-k word" picks
+	$(bin)/pytest -m "not integration and not e2e" $(ARGS)
+
+cluster: dev ## start a real Kubernetes on this machine (first time: about ten minutes, then seconds)
+	$(bin)/python hack/cluster up
+
+test: dev cluster ## run all tests, on the real cluster; ARGS="-k word" picks
+	TIDEGATE_REQUIRE_CLUSTER=1 $(in_cluster)/pytest $(ARGS)
+
+demo: dev cluster ## watch a good release climb to 100 % and a bad one revert, on real pods
+	$(in_cluster)/python hack/demo.py
+
+clean: ## stop the cluster and remove what the tools left; nothing stays running or mounted
+	@if [ -d hack/cluster ]; then python3 hack/cluster down; fi
+	@rm -rf .cluster .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist .ci/out
+
+lock: dev ## write constraints.txt anew from pyproject.toml; ARGS="--upgrade" takes newer versions
+	$(bin)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --annotation-style line \
+		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+		--output-file constraints.txt $(ARGS) pyproject.toml

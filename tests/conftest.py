@@ -1,0 +1,52 @@
+"""What all tests share: which of them need the cluster, and what happens to those when it is not there.
+
+`make test` runs everything inside the cluster's namespaces and sets TIDEGATE_REQUIRE_CLUSTER=1: a missing cluster is
+then a failure, never a skip. Without it (`make unit`, an editor) the tests that need a cluster are skipped.
+Only an explicit KUBECONFIG counts, so that no test ever runs against what happens to be somebody's current cluster.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NEEDS_CLUSTER = ("integration", "e2e")
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folder gives the marker, so that none is forgotten."""
+    for item in items:
+        if not item.path.is_relative_to(TESTS):
+            continue
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in NEEDS_CLUSTER:
+            item.add_marker(folder)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not any(item.get_closest_marker(name) for name in NEEDS_CLUSTER):
+        return
+    if (missing := missing_cluster()) is None:
+        return
+    if os.environ.get("TIDEGATE_REQUIRE_CLUSTER") == "1":
+        pytest.fail(f"this test needs the cluster: {missing}", pytrace=False)
+    pytest.skip(f"needs the cluster: {missing}")
+
+
+@functools.cache
+def missing_cluster() -> str | None:
+    """Why there is no cluster to test on, or None when its API server answers that it is ready."""
+    if not os.environ.get("KUBECONFIG"):
+        return "KUBECONFIG is not set. Run the tests by `make test`"
+    kubectl = Path(sys.executable).with_name("kubectl")
+    command = [str(kubectl), "get", "--raw", "/readyz", "--request-timeout=10s"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    if answer.returncode == 0:
+        return None
+    return f"its API server is not ready ({answer.stderr.strip()}). Start it by `make cluster`"
