@@ -24,7 +24,7 @@ install_debian_packages() {
 usable() { "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 if ! usable; then
-    install_debian_packages
+    [ -n "${PYTHON:-}" ] || install_debian_packages
     usable || die "$python is $("$python" --version 2>&1), 3.11 or newer is needed. Name one: make dev PYTHON=/path/to/python3.11"
 fi
 
