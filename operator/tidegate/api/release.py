@@ -1,0 +1,358 @@
+"""Release: what version of one app should be live, in which components, by which steps, under which guards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
+
+from tidegate.api.grammar import Duration, Name, Reference, Template, Version
+from tidegate.api.guard import Guard
+from tidegate.api.ladder import Ladder
+from tidegate.api.meta import Meta
+from tidegate.api.named import UNIQUE, named
+from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.status import ReleaseStatus
+
+LONGEST_NAMES: Final = 36
+"""`metadata.name` and the name of a component or check, together: both stand in names of Services (63 at most) beside
+a revision."""
+
+
+class When(StrEnum):
+    """When a check is asked."""
+
+    BEFORE_TRAFFIC = "BeforeTraffic"
+    EACH_STEP = "EachStep"
+    BEFORE_COMPLETION = "BeforeCompletion"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the app when its Release is deleted."""
+
+    KEEP = "Keep"
+    DELETE = "Delete"
+
+
+# ---- pods
+
+ImageTemplate = Annotated[Template, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 512})]
+
+
+class TemplateMetadata(Model):
+    """Labels and annotations of the pods; Tidegate adds its own."""
+
+    labels: Annotated[Mapping[str, str], Field(json_schema_extra={"maxProperties": 64})] | None = None
+    """Labels of the pods. Those of tidegate.dev and app.kubernetes.io/version are added."""
+    annotations: Annotated[Mapping[str, str], Field(json_schema_extra={"maxProperties": 64})] | None = None
+    """Annotations of the pods."""
+
+
+class PodTemplate(Model):
+    """The pods of each revision, as in a Deployment."""
+
+    metadata: TemplateMetadata | None = None
+    """Labels and annotations of the pods."""
+    spec: Annotated[
+        Mapping[str, Any],
+        WithJsonSchema(
+            {
+                "type": "object",
+                "required": ["containers"],
+                "properties": {
+                    "containers": {
+                        "description": "As in a Deployment. In image, $(version) and the other placeholders are filled "
+                        "in; elsewhere $(NAME) is the kubelet's.",
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 32,
+                        "x-kubernetes-list-type": "atomic",
+                        "items": {
+                            "type": "object",
+                            "required": ["name", "image"],
+                            "properties": {
+                                "name": {
+                                    "description": "Name of the container.",
+                                    "type": "string",
+                                    "minLength": 1,
+                                    "maxLength": 63,
+                                },
+                                "image": {
+                                    "description": 'Image, as in "registry.example/app:$(version)".',
+                                    "type": "string",
+                                    "minLength": 1,
+                                    "maxLength": 512,
+                                },
+                            },
+                            "x-kubernetes-preserve-unknown-fields": True,
+                        },
+                    }
+                },
+                "x-kubernetes-preserve-unknown-fields": True,
+            }
+        ),
+    ]
+    """A PodSpec, as `kubectl explain deployment.spec.template.spec` describes it. The server checks it when the
+    revision's Deployment is made;
+    what it says then is shown in the Release's condition."""
+
+    @model_validator(mode="after")
+    def _images(self) -> Self:
+        containers = self.spec.get("containers")
+        if not isinstance(containers, list | tuple) or not containers:
+            raise ValueError("spec.containers: write at least one container with a name and an image")
+        for kind in ("containers", "initContainers"):
+            for index, container in enumerate(self.spec.get(kind) or ()):
+                image = container.get("image") if isinstance(container, Mapping) else None
+                if not isinstance(image, str) or not image:
+                    raise ValueError(
+                        f"spec.{kind}[{index}].image: write an image, as in registry.example/app:$(version)"
+                    )
+        return self
+
+
+# ---- components
+
+
+class HTTPRouteRef(Model):
+    """An HTTPRoute of the namespace that names the component's Service."""
+
+    name: Reference
+    """Its name. Ours in it are the backendRefs that name `service` or our revisions of it; all else stays as it is."""
+
+
+class Traffic(Model):
+    """How traffic is split between stable and candidate."""
+
+    http_route: HTTPRouteRef
+    """By the weights of this HTTPRoute's backendRefs."""
+
+
+_PATH_RULE = Rule("self.matches('^/[^ #]*$')", "write a path that begins with /, as in /health")
+HTTPPath = Annotated[
+    str,
+    Field(min_length=1, max_length=1024, pattern=r"^/[^ #]*$"),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024, **extra(_PATH_RULE)}),
+]
+
+
+class Probes(Model):
+    """Paths on the component's port that Tidegate itself reads from the candidate, beside the kubelet's own probes."""
+
+    health: HTTPPath | None = None
+    """Answers 200 when the process is well."""
+    ready: HTTPPath | None = None
+    """Answers 200 when it can serve; a JSON body that tells of dependencies names in the condition the one that is
+    down."""
+    version: HTTPPath | None = None
+    """Tells the version, as plain text or as a JSON with `version`; it must be the candidate's."""
+
+
+class Kubernetes(Model):
+    """Pods, one Deployment and one Service for each revision."""
+
+    replicas: Annotated[int, Field(ge=1, le=10_000)]
+    """Pods at 100 %. The candidate has as many as the step ahead needs; stable keeps all of them until completion."""
+    template: PodTemplate
+    """The pods. A change of it is a new revision, also under an old version."""
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    """The container's port, and that of the revisions' Services."""
+    service: Reference | None = None
+    """The app's own Service, which routes name. Its selector is pinned to the stable revision. Absent: one of the
+    component's name is made."""
+    traffic: Traffic
+    """How traffic is split between stable and candidate."""
+    probes: Probes | None = None
+    """What Tidegate itself reads from the candidate."""
+    drain: Duration | None = None
+    """So long after traffic was seen to have left a revision its pods keep serving. Absent: 30s."""
+
+
+class Component(Model):
+    """One part of the app that has a version of its own pods. Components without steps of their own climb in lock-
+    step."""
+
+    name: Name
+    """Name of the component, unique in the Release."""
+    steps: Ladder | None = None
+    """Its own ladder. Absent: the Release's, in lock-step with the others."""
+    kubernetes: Kubernetes
+    """It runs as pods in this namespace."""
+
+
+# ---- checks
+
+
+class JobCheck(Model):
+    """A suspended CronJob of the namespace, run once as `kubectl create job --from=cronjob/...` does."""
+
+    cron_job: Reference
+    """Its name; it must carry the label tidegate.dev/release with this Release's name. $(version) in its images is
+    filled in."""
+    timeout: Duration | None = None
+    """The check fails if the Job has not ended after this long. Absent: 10m."""
+
+
+class HTTPCheck(Model):
+    """One GET to the candidate of a component. No redirect is followed and no body is kept."""
+
+    component: Name
+    """Whose candidate is asked, on its port."""
+    path: HTTPPath
+    """The path, with a query if need be."""
+    status: Annotated[
+        tuple[Annotated[int, Field(ge=100, le=599)], ...],
+        Field(min_length=1, max_length=16, json_schema_extra=extra(list_type="set")),
+    ] = (200,)
+    """The statuses that pass. Absent: 200."""
+    timeout: Duration | None = None
+    """The check fails without an answer after this long. Absent: 5s."""
+
+
+CHECK_MESSAGE: Final = "write exactly one of job and http: it says what the check does"
+
+
+class Check(Model):
+    """A question with a yes or a no, asked at set points of the climb. A no before traffic fails the candidate, later
+    it reverts."""
+
+    model_config = ConfigDict(json_schema_extra=extra(Rule("has(self.job) != has(self.http)", CHECK_MESSAGE)))
+
+    name: Name
+    """Under this name the check is shown."""
+    when: Annotated[tuple[When, ...], Field(min_length=1, max_length=3, json_schema_extra=extra(list_type="set"))]
+    """BeforeTraffic: once, before the first step. EachStep: at each step, before the next. BeforeCompletion: once,
+    after the last hold."""
+    job: JobCheck | None = None
+    """By a Job made from a CronJob."""
+    http: HTTPCheck | None = None
+    """By one GET to the candidate."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.job is None) == (self.http is None):
+            raise ValueError(CHECK_MESSAGE)
+        return self
+
+
+class Deadlines(Model):
+    """How long the machine may owe something before the candidate is reverted. Waiting for people does not count."""
+
+    ready: Duration | None = None
+    """Until the candidate is ready. Absent: the policy's, else 10m."""
+    step: Duration | None = None
+    """Until a step has passed after its hold was full, and without a usable measurement. Absent: the policy's, else
+    6h."""
+    orphan: Duration | None = None
+    """Until a deleted Release whose target does not answer is let go. Absent: the policy's, else 1h."""
+
+
+# ---- the Release
+
+
+def _too_long(of: str) -> str:
+    return f"metadata.name and the name of {of} may have {LONGEST_NAMES} characters together: shorten one of them"
+
+
+def _none_of(component: str) -> str:
+    return f"{component!r} is none of spec.components; write the name of one of them"
+
+
+COMPONENT_MESSAGE: Final = "component is none of spec.components: write the name of one of them"
+_COMPONENTS: Final = "self.components.exists(c, c.name == {})"
+
+
+class ReleaseSpec(Model):
+    """What should be live."""
+
+    model_config = ConfigDict(
+        json_schema_extra=extra(
+            Rule(
+                "!has(self.checks) || self.checks.all(k, !has(k.http) || "
+                + _COMPONENTS.format("k.http.component")
+                + ")",
+                "a check's http." + COMPONENT_MESSAGE,
+                ".checks",
+            ),
+            Rule(
+                "!has(self.guards) || self.guards.all(g, !has(g.component) || "
+                + _COMPONENTS.format("g.component")
+                + ")",
+                "a guard's " + COMPONENT_MESSAGE,
+                ".guards",
+            ),
+        )
+    )
+
+    version: Version
+    """The version that should be live. A normal release changes only this line. Quote one that YAML reads as a
+    number."""
+    author: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Who wrote this spec. Stamped by the server: leave it out, unless you hold the verb submit on releases."""
+    steps: Ladder | None = None
+    """The ladder. Absent: the policy's, else 10, 50 and 100, each held for 15m."""
+    keep_previous: Duration | None = None
+    """So long after completion the old version stays warm, for a rollback in seconds. Absent: the policy's, else 1h."""
+    deadlines: Deadlines | None = None
+    """How long the machine may owe something before the candidate is reverted."""
+    components: Annotated[tuple[Component, ...], named(16, least=1), UNIQUE]
+    """The parts of the app."""
+    checks: Annotated[tuple[Check, ...], named(16), UNIQUE] = ()
+    """Questions with a yes or a no, asked at set points of the climb."""
+    guards: Annotated[tuple[Guard, ...], named(32), UNIQUE] = ()
+    """Limits that are watched all the time. The policies' always apply too."""
+    paused: bool | None = None
+    """The ladder climbs no further while this is true. For Git; people use an Intervention."""
+    deletion_policy: DeletionPolicy | None = None
+    """Keep: on deletion traffic is settled on the stable version and its pods stay. Delete: the app goes. Absent:
+    Keep."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        components = {component.name for component in self.components}
+        for check in self.checks:
+            if check.http is not None and check.http.component not in components:
+                raise ValueError(f"checks: {check.name}: {_none_of(check.http.component)}")
+        for guard in self.guards:
+            if guard.component is not None and guard.component not in components:
+                raise ValueError(f"guards: {guard.name}: {_none_of(guard.component)}")
+        return self
+
+
+class Release(Model):
+    """What version of one app should be live, in which components, by which steps, under which guards."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra=extra(
+            Rule(
+                "self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')",
+                "metadata.name: write lower-case letters, digits and '-', with a letter first: it stands in names of Services",
+            ),
+            Rule(
+                f"self.spec.components.all(c, size(self.metadata.name) + size(c.name) <= {LONGEST_NAMES})",
+                _too_long("a component"),
+            ),
+            Rule(
+                "!has(self.spec.checks) || "
+                f"self.spec.checks.all(c, size(self.metadata.name) + size(c.name) <= {LONGEST_NAMES})",
+                _too_long("a check"),
+            ),
+        ),
+    )
+
+    metadata: Meta
+    spec: ReleaseSpec
+    """What should be live."""
+    status: ReleaseStatus = Field(default_factory=ReleaseStatus)
+    """What is, and the operator's whole memory. Only the operator writes it."""
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Self:
+        for kind, things in (("component", self.spec.components), ("check", self.spec.checks)):
+            for thing in things:
+                if len(self.metadata.name) + len(thing.name) > LONGEST_NAMES:
+                    raise ValueError(_too_long(f"the {kind} {thing.name!r}"))
+        return self
