@@ -1,0 +1,174 @@
+"""What people ask for. Each Intervention acts once: it is obeyed and written into `handled` in the same status.
+
+An act that raises is bound to what its writer saw, or else by time: a promote meant for 10 % that arrives late would
+skip the hold at 50 %, a retry written before the breach would lift it. What lowers or stops is heard before all else.
+"""
+
+from tidegate.engine.hands import resume_hands
+from tidegate.engine.passing import Pass
+from tidegate.engine.promise import next_weight, standing_at, takes_part
+from tidegate.engine.values import (
+    FULL,
+    Act,
+    Answer,
+    Cause,
+    Handled,
+    Part,
+    Phase,
+    Recall,
+    Standing,
+    Verb,
+    Version,
+)
+
+DONE, STANDING, REFUSED = "Done", "Standing", "Refused"
+WAITING_ROOM = 20
+"""How many obeyed acts may wait to be seen answered before the next that raises has to wait, too."""
+
+_LOWERING = (Verb.PAUSE, Verb.ROLLBACK)
+
+
+def hear_people(p: Pass) -> None:
+    """Obey or refuse each act that is new; say again what was answered to those that do not show it yet."""
+    waiting = {act.uid for act in p.spec.acts}
+    p.set(handled=tuple(h for h in p.status.handled if h.uid in waiting))
+    known = {h.uid for h in p.status.handled}
+    fresh = [act for act in p.spec.acts if act.uid not in known]
+    for act in sorted(fresh, key=lambda act: (act.verb not in _LOWERING, act.written)):
+        if act.verb in _LOWERING or len(p.status.handled) < WAITING_ROOM:
+            answer = _OBEY[act.verb](p, act)
+            if answer is not None:
+                outcome, message = answer
+                p.set(handled=(*p.status.handled, Handled(act.uid, outcome, message)))
+    for handled in p.status.handled:
+        p.do(Answer(*handled))
+
+
+Reply = tuple[str, str] | None
+"""(outcome, sentence), or None: not now, ask again in the next pass."""
+
+
+def _pause(p: Pass, act: Act) -> Reply:
+    standing = Standing(act.uid, act.by, act.reason, p.now, act.at)
+    p.set(standing=(*p.status.standing, standing)[-20:])
+    return STANDING, "climbs no further" + (f" than {act.at / 1000:g} %" if act.at else "") + " until Resume"
+
+
+def _resume(p: Pass, act: Act) -> Reply:
+    hands = [part for part in p.status.parts if part.hand]
+    began = max([s.since for s in p.status.standing] + [part.hand_at for part in hands], default=0.0)
+    if not hands and not p.status.standing:
+        if p.spec.paused:
+            return REFUSED, "spec.paused is true: what the spec pauses, the spec resumes"
+        return REFUSED, "nothing is paused here"
+    if not p.answers(act, began):
+        return REFUSED, "it was written before what it would lift; look at the status and resume again"
+    if any(p.reading(part).split is None for part in hands):
+        return None
+    p.set(standing=())
+    if hands:
+        resume_hands(p)
+    return DONE, "climbs on"
+
+
+def _promote(p: Pass, act: Act) -> Reply:
+    status = p.status
+    parts = [part for part in status.parts if takes_part(status, part.name)]
+    if not p.climbing:
+        return REFUSED, "nothing climbs here"
+    if act.seen_attempt is not None and act.seen_attempt != status.attempt:
+        return REFUSED, f"it was meant for attempt {act.seen_attempt}; this is attempt {status.attempt}"
+    if act.seen_step is not None and act.seen_step != step_number(p):
+        return REFUSED, f"it was meant for step {act.seen_step}, which has passed; this is step {step_number(p)}"
+    if act.seen_attempt is None and act.written < max([status.started, *(part.moved for part in parts)]):
+        return REFUSED, "it was written before this step began; look at the status and promote again"
+    if act.to is not None:
+        to = act.to
+    else:
+        tracks = [track for track in p.spec.tracks if any(part.name in track.parts for part in parts)]
+        ahead = max((next_weight(status, track) for track in tracks), default=FULL)
+        top = all(standing_at(status, track) >= track.ladder[-1].weight for track in tracks)
+        to = FULL + 1 if top else ahead
+    p.set(promoted=max(status.promoted, to))
+    return DONE, "the bake counts as full" if to > FULL else f"holds below {to / 1000:g} % count as full"
+
+
+def _complete(p: Pass, act: Act) -> Reply:
+    status = p.status
+    if p.climbing:
+        weights = [part.weight for part in status.parts if takes_part(status, part.name)]
+        if not weights or min(weights) < FULL:
+            return REFUSED, "it is not at 100 % yet: promote it first"
+        if not p.answers(act, max([status.started, *(part.moved for part in status.parts)])):
+            return REFUSED, "it was written before this step began; look at the status and complete again"
+        p.set(promoted=FULL + 1)
+        return DONE, "the bake counts as full"
+    if status.keep_until is not None:
+        p.set(keep_until=p.now)
+        return DONE, "the previous version is let go"
+    return REFUSED, "nothing bakes and no previous version is kept warm"
+
+
+def _retry(p: Pass, act: Act) -> Reply:
+    if p.climbing or p.status.phase is Phase.REVERTING:
+        if p.is_rejected(p.spec.version.content):
+            return None  # after the revert, or the two would take turns
+        return REFUSED, f"{p.spec.version.name} is not rejected"
+    rejection = next((r for r in p.status.rejected if r.content == p.spec.version.content), None)
+    gave_up = p.status.recall is not None and p.status.recall.gave_up
+    if rejection is None and not gave_up:
+        return REFUSED, f"{p.spec.version.name} is not rejected"
+    if rejection is not None and not p.answers(act, rejection.at):
+        return REFUSED, "it was written before the revert; look at the status and retry again"
+    p.set(rejected=tuple(r for r in p.status.rejected if r is not rejection), recall=None)
+    return DONE, f"{p.spec.version.name} may climb again, from the first step"
+
+
+def _rollback(p: Pass, act: Act) -> Reply:
+    status = p.status
+    began = status.started if p.climbing or status.phase is Phase.REVERTING else status.stable_since
+    if not p.answers(act, began):
+        return REFUSED, "it was meant for an earlier attempt; look at the status and roll back again"
+    target = _named(p, act.version)
+    if act.version is not None and target is None:
+        return REFUSED, f"{act.version} is not a completed version that is kept here"
+    if p.climbing or status.phase is Phase.REVERTING:
+        if status.candidate and not status.recall:
+            p.reject(status.candidate, Cause.PERSON)
+        if target is not None and status.stable and target.content != status.stable.content:
+            p.set(recall=Recall(target, Cause.PERSON, reject=True, wanted=p.spec.version.content))
+        return DONE, f"back to {target.name if target else status.stable.name if status.stable else 'nothing'}"
+    target = target if act.version is not None else status.previous
+    if target is None:
+        return REFUSED, "no earlier version is kept here: name one with rollback.version, or change the spec"
+    if status.stable and target.content == status.stable.content:
+        return REFUSED, f"{target.name} serves already"
+    p.set(recall=Recall(target, Cause.PERSON, reject=True, wanted=p.spec.version.content))
+    return DONE, f"back to {target.name}"
+
+
+def _named(p: Pass, name: str | None) -> Version | None:
+    if name is None:
+        return None
+    known = [v for v in (p.status.stable, p.status.previous, *p.seen.kept) if v]
+    return next((version for version in known if version.name == name), None)
+
+
+_OBEY = {
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
+    Verb.PROMOTE: _promote,
+    Verb.COMPLETE: _complete,
+    Verb.RETRY: _retry,
+    Verb.ROLLBACK: _rollback,
+}
+
+
+def step_number(p: Pass) -> int:
+    """The step that a reader sees: 1 from the start of a climb, rising with each rung reached."""
+    return max((_rungs_reached(p, part) for part in p.climbing_parts()), default=1) or 1
+
+
+def _rungs_reached(p: Pass, part: Part) -> int:
+    track = next((track for track in p.spec.tracks if part.name in track.parts), None)
+    return sum(1 for rung in track.ladder if rung.weight <= part.weight) if track else 0

@@ -1,0 +1,54 @@
+"""decide(spec, status, observation, now) -> Decision: the order of one pass.
+
+Pure and total: no clock, no I/O, no randomness. A later stage sees what an earlier one changed, so that one pass goes
+from "breach seen" to "all routes written", and from "put back" to "at rest", without a second look.
+"""
+
+from tidegate.engine.acts import hear_people
+from tidegate.engine.climbing import climb, prepare, roll_holds
+from tidegate.engine.ending import count_debts, keep_house
+from tidegate.engine.hands import notice_hands, take_as_hand
+from tidegate.engine.passing import POLL, Pass
+from tidegate.engine.resting import rest
+from tidegate.engine.turning import hear_late_breach, revert, turn_back_if_needed
+from tidegate.engine.values import (
+    CLIMBING,
+    Decision,
+    Forget,
+    Observation,
+    Phase,
+    Reread,
+    Spec,
+    Status,
+)
+
+
+def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decision:
+    """What the status should be, what to do once it is recorded, and when to look again (None: at the next change)."""
+    if status.phase is Phase.GONE:
+        return Decision(status, (Forget(settled=True),), now + POLL)
+    p = Pass(spec, status, seen, now)
+    if status.attempt and any((reading.move or 0) > status.move for _, reading in seen.readings):
+        if not seen.confirmed:
+            return Decision(status, (Reread(),), now)
+        take_as_hand(p)
+    notice_hands(p)
+    hear_people(p)
+    if p.climbing:
+        turn_back_if_needed(p)
+    hear_late_breach(p)
+    if p.status.phase is Phase.REVERTING:
+        revert(p)
+    if p.status.phase not in (*CLIMBING, Phase.REVERTING, Phase.GONE):
+        rest(p)
+    if p.status.phase is Phase.PREPARING:
+        prepare(p)
+    if p.status.phase in (Phase.PROGRESSING, Phase.COMPLETING):
+        climb(p)
+    keep_house(p)
+    count_debts(p)
+    if seen.instances is None or any(reading.split is None for _, reading in seen.readings):
+        p.wake_in(POLL)
+    if p.status != status:
+        roll_holds(p)
+    return Decision(p.status, tuple(p.effects), min(p.wakes, default=None))

@@ -1,0 +1,67 @@
+"""Hands: someone lowered a weight outside of us. He may be saving the night: it is kept, and nothing climbs till Resume.
+
+Known by four things together: our last move had landed, the reading includes it, traffic goes only to versions that we
+know, and there is less on the newest side than promised. Any other difference is put back.
+"""
+
+from tidegate.engine.passing import Pass
+from tidegate.engine.values import Part, Phase
+
+
+def notice_hands(p: Pass) -> None:
+    if p.status.phase in (Phase.REVERTING, Phase.GONE):
+        return
+    for part in p.status.parts:
+        if p.settled(part):
+            _note_landing(p, part)
+        elif not part.hand and p.reading(part).split is not None:
+            _notice(p, part)
+
+
+def _note_landing(p: Pass, part: Part) -> None:
+    if part.hand:
+        # raised again by the same hand: it is as promised, but only Resume lets it climb on
+        return
+    if part.landed != part.move:
+        newest, _ = p.sides(part)
+        stood = dict(p.reading(part).split or ()).get(newest, 0) if newest else 0
+        p.put(part.name, landed=part.move, landed_at=p.now, stood=stood)
+
+
+def _notice(p: Pass, part: Part) -> None:
+    seen = p.reading(part).move
+    if part.landed == part.move:
+        if (seen is None or seen >= part.move) and p.lowered(part):
+            p.put(part.name, hand=p.next_move(), hand_at=p.now)
+    elif seen is not None and seen == part.landed and p.lowered(part, than=part.stood):
+        # our newest move was decided on a reading from before the edit, and never landed
+        p.put(part.name, hand=p.next_move(), hand_at=p.now, weight=min(part.weight, part.stood))
+
+
+def take_as_hand(p: Pass) -> None:
+    """The world carries a newer move of ours than this status knows: a restored backup, or an edited annotation.
+
+    The counter is raised above it, and what is there counts as a hand: nothing rises until Resume, reverts work.
+    """
+    newest = max(reading.move or 0 for _, reading in p.seen.readings)
+    p.set(move=max(p.status.move, newest))
+    for part in p.status.parts:
+        reading = p.reading(part)
+        if reading.move is not None and reading.move > part.move:
+            side, _ = p.sides(part)
+            stood = dict(reading.split or ()).get(side, 0) if side else 0
+            p.put(part.name, hand=p.next_move(), hand_at=p.now, landed=part.move, stood=stood)
+
+
+def resume_hands(p: Pass) -> None:
+    """What was lowered becomes the promise, under a new move (old evidence is void); at rest stable gets 100 back."""
+    move = p.next_move()
+    for part in p.status.parts:
+        if not part.hand:
+            continue
+        share = p.share(part)
+        if p.climbing and share is not None:
+            lowered = min(part.weight, share)
+            p.put(part.name, hand=0, hand_at=0.0, weight=lowered, move=move, moved=p.now, held=0.0, since=None)
+        else:
+            p.put(part.name, hand=0, hand_at=0.0, move=move, moved=p.now)

@@ -1,0 +1,259 @@
+"""One pass under way: what it knows, what it has decided so far, and the small words in which the rules are written."""
+
+from typing import Any
+
+from tidegate.engine.promise import demand, pin, promise, takes_part
+from tidegate.engine.values import (
+    CLIMBING,
+    Act,
+    CheckKey,
+    Debt,
+    Effect,
+    Ensure,
+    Gate,
+    Instance,
+    Observation,
+    Outcome,
+    Part,
+    Pin,
+    Reading,
+    Rejection,
+    Spec,
+    Start,
+    State,
+    Status,
+    Verdict,
+    Version,
+)
+
+POLL = 1.0
+"""Seconds until the next look where something is unknown or under way. A look is at a cache, and costs nothing."""
+
+ROLL = 60.0
+"""Seconds after which guarded time is written down, so that a crash costs no more than that of a hold."""
+
+_NOTHING = Reading(None, None)
+_WORST_FIRST = (State.ABSENT, State.LOST, State.STARTING, State.SHORT, State.READY)
+
+
+class Pass:
+    """Mutable, and alive for one decision. `was` is the status it began with, `status` the one it will end with."""
+
+    def __init__(self, spec: Spec, status: Status, seen: Observation, now: float) -> None:
+        self.spec, self.was, self.status, self.seen, self.now = spec, status, status, seen, now
+        self.effects: list[Effect] = []
+        self.wakes: list[float] = []
+        self.owing: set[Debt] = set()
+        self._readings = dict(seen.readings)
+        self._instances = {(i.part, i.content): i for i in seen.instances or ()}
+        self._checks = dict(seen.checks)
+
+    # ---- deciding
+
+    def set(self, **changes: Any) -> None:
+        self.status = self.status._replace(**changes)
+
+    def put(self, name: str, **changes: Any) -> None:
+        self.set(parts=tuple(p._replace(**changes) if p.name == name else p for p in self.status.parts))
+
+    def part(self, name: str) -> Part:
+        part = self.status.part(name)
+        assert part is not None
+        return part
+
+    def next_move(self) -> int:
+        self.set(move=self.status.move + 1)
+        return self.status.move
+
+    def do(self, effect: Effect) -> None:
+        if effect not in self.effects:
+            self.effects.append(effect)
+
+    def wake_in(self, delay: float) -> None:
+        self.wakes.append(self.now + max(delay, 0.0))
+
+    def wake_at(self, when: float) -> None:
+        self.wakes.append(max(when, self.now))
+
+    def owe(self, debt: Debt) -> None:
+        self.owing.add(debt)
+        self.wake_in(POLL)
+
+    def owed_for(self, debt: Debt) -> float | None:
+        """How long a debt has stood, counted only while we looked without a gap; None if there is none."""
+        since = dict(self.status.owed).get(debt)
+        return None if since is None else self.now - max(since, self.seen.watched.since)
+
+    def reject(self, version: Version, cause: Any) -> None:
+        if not self.is_rejected(version.content):
+            rejection = Rejection(version.content, version.name, self.status.attempt, self.status.move, self.now, cause)
+            self.set(rejected=(*self.status.rejected, rejection)[-20:])
+
+    # ---- reading the world
+
+    def reading(self, part: Part) -> Reading:
+        return self._readings.get(part.name, _NOTHING)
+
+    def share(self, part: Part) -> int | None:
+        """The candidate's share of this part as it is, or None if that is not known."""
+        split = self.reading(part).split
+        top = self.status.candidate.runs(part.name) if self.status.candidate else None
+        return None if split is None or top is None else dict(split).get(top, 0)
+
+    def instance(self, part: str, content: str) -> Instance | None:
+        return self._instances.get((part, content))
+
+    def state(self, part: str, content: str) -> State | None:
+        """Health of one part of one version; None if it cannot be read."""
+        if self.seen.instances is None:
+            return None
+        instance = self._instances.get((part, content))
+        return instance.state if instance else State.ABSENT
+
+    def health(self, version: Version, only: tuple[str, ...] | None = None) -> State | None:
+        """The worst health among the pieces of a version; None if it cannot be read."""
+        states = [self.state(p.part, p.content) for p in version.pieces if only is None or p.part in only]
+        if not states:
+            return State.READY
+        if any(state is None for state in states):
+            return None
+        return next(state for state in _WORST_FIRST if state in states)
+
+    def outcome(self, key: CheckKey) -> Outcome | None:
+        return self._checks.get(key)
+
+    # ---- words
+
+    def climbing_parts(self) -> list[Part]:
+        return [p for p in self.status.parts if takes_part(self.status, p.name)]
+
+    def exposed(self) -> bool:
+        """The candidate has, or is promised, more than a revert would leave it."""
+        return any(p.weight != p.rest for p in self.status.parts)
+
+    def is_rejected(self, content: str) -> bool:
+        return any(r.content == content for r in self.status.rejected)
+
+    def settled(self, part: Part) -> bool:
+        """The world is as promised, and is known to include our last move."""
+        reading = self.reading(part)
+        return self.agrees(part) and reading.move is not None and reading.move >= part.move
+
+    def agrees(self, part: Part) -> bool:
+        """The value is as promised. A late write of an older move may still be on its way."""
+        reading = self.reading(part)
+        return reading.split is not None and tuple(sorted(reading.split)) == promise(self.status, part)
+
+    def at_peace(self, part: Part) -> bool:
+        """As promised, or lowered by a hand that we respect."""
+        return self.agrees(part) or (bool(part.hand) and self.reading(part).split is not None and self.lowered(part))
+
+    def sides(self, part: Part) -> tuple[str | None, str | None]:
+        """(newest, older) content of this part: candidate and stable, or at rest stable and previous."""
+        s = self.status
+        newest, older = (s.candidate, s.stable) if s.candidate else (s.stable, s.previous)
+        return (newest.runs(part.name) if newest else None, older.runs(part.name) if older else None)
+
+    def lowered(self, part: Part, than: int | None = None) -> bool:
+        """Traffic goes only where we know it, and less of it to the newest side than promised (or than `than`)."""
+        newest, older = self.sides(part)
+        split = dict(self.reading(part).split or ())
+        if newest is None or older is None or newest == older or not split or not set(split) <= {newest, older}:
+            return False
+        promised = dict(promise(self.status, part)).get(newest, 0) if than is None else than
+        return split.get(newest, 0) < promised
+
+    def handed(self) -> bool:
+        return any(p.hand for p in self.status.parts)
+
+    def mine(self) -> bool:
+        """The verdict was asked for this attempt."""
+        return self.seen.evidence is not None and self.seen.evidence.attempt == self.status.attempt
+
+    def breached(self) -> bool:
+        return self.seen.verdict is Verdict.BREACH and self.mine()
+
+    def wants_candidate(self) -> bool:
+        return self.status.candidate is not None and self.spec.version.content == self.status.candidate.content
+
+    # ---- permissions
+
+    def paused_above(self) -> int | None:
+        """The share above which nothing climbs, or None. 0 stops everything."""
+        limits = [s.at or 0 for s in self.status.standing]
+        if self.spec.paused:
+            limits.append(0)
+        return min(limits, default=None)
+
+    def may_go_forward(self, to: int = 0) -> bool:
+        """May forward work of this climb be done in this very pass, towards the share `to`?"""
+        limit = self.paused_above()
+        if limit is not None and (limit == 0 or to > limit):
+            return False
+        return not self.spec.deleting and not self.handed() and self.seen.step is Gate.OPEN
+
+    def may_raise(self, to: int) -> bool:
+        """All that a way up needs, asked at every raise."""
+        status, verdict = self.status, self.seen.verdict
+        if status.candidate is None or not self.may_go_forward(to) or not self.wants_candidate():
+            return False
+        if self.is_rejected(status.candidate.content) or verdict in (Verdict.BREACH, Verdict.HOLD, Verdict.UNKNOWN):
+            return False
+        if verdict is Verdict.NO_TRAFFIC and any(self.share(p) != 0 for p in self.climbing_parts()):
+            return False
+        if self.health(status.candidate) is not State.READY:
+            return False
+        return status.rescue or status.stable is None or self.health(status.stable) is State.READY
+
+    def can_go_back(self, part: Part) -> bool:
+        """A way down needs one endpoint that serves; traffic is never sent to what is known to be down."""
+        if self.at_peace(part):
+            return True
+        if self.status.stable is None:
+            return False
+        base = self.status.stable.runs(part.name)
+        return base is None or self.state(part.name, base) in (State.READY, State.SHORT, None)
+
+    # ---- effects
+
+    def ensure(self, part: Part) -> None:
+        self.do(Ensure(part.name, promise(self.status, part), part.move, self.reading(part)))
+
+    def start(self, version: Version, claim: int) -> bool:
+        """Let a version run, as large as status asks for. True when every piece of it runs so, and under this claim."""
+        wanted = demand(self.spec, self.status)
+        ready = True
+        for piece in version.pieces:
+            share = wanted.get((piece.part, piece.content))
+            if share is None:
+                continue
+            instance = self.instance(piece.part, piece.content)
+            if self.seen.instances is None:
+                ready = False
+                continue
+            fits = instance is not None and instance.sized >= share and instance.state is not State.ABSENT
+            if not fits or (instance is not None and instance.claim < claim):
+                self.do(Start(piece.part, piece.content, share, claim))
+            ready = ready and fits and instance is not None and instance.claim >= claim
+            ready = ready and instance is not None and instance.state is State.READY
+        return ready
+
+    def pin_services(self) -> None:
+        """Keep the app's own Services on stable, once that serves."""
+        for part in self.status.parts:
+            want, reading = pin(self.status, part), self.reading(part)
+            if want is None or reading.pin is None or reading.pin == want:
+                continue
+            if self.state(part.name, want) in (State.READY, State.SHORT):
+                self.do(Pin(part.name, want))
+                self.wake_in(POLL)
+
+    def answers(self, act: Act, began: float) -> bool:
+        """Whether an act that raises was meant for what began then: bound to what its writer saw, else by time."""
+        if act.seen_attempt is not None:
+            return act.seen_attempt == self.status.attempt
+        return act.written >= began
+
+    @property
+    def climbing(self) -> bool:
+        return self.status.phase in CLIMBING

@@ -1,0 +1,177 @@
+"""At rest: nothing is under way. Start what the spec asks for, put back what others changed, or let go."""
+
+from tidegate.engine.passing import POLL, Pass
+from tidegate.engine.turning import begin, limit, revert
+from tidegate.engine.values import (
+    Cause,
+    Debt,
+    Forget,
+    Gate,
+    Part,
+    Phase,
+    Recall,
+    State,
+)
+
+
+def rest(p: Pass) -> None:
+    status, wanted = p.status, p.spec.version
+    if p.spec.deleting:
+        let_go(p)
+        return
+    if status.stable is None and not status.attempt and _adopt_what_serves(p):
+        return
+    _keep_recall_honest(p)
+    if p.status.recall and not p.status.recall.gave_up:
+        recall(p)
+    elif status.stable and wanted.content == status.stable.content:
+        p.set(phase=Phase.COMPLETED)
+        repair(p)
+    elif p.status.recall:
+        p.set(phase=Phase.WAITING)
+        repair(p)
+    elif status.previous and wanted.content == status.previous.content:
+        p.set(recall=Recall(status.previous, Cause.PUT_BACK, reject=False, wanted=wanted.content))
+        recall(p)
+    elif p.is_rejected(wanted.content):
+        _show_rejection(p)
+        repair(p)
+    else:
+        _wait_or_begin(p)
+
+
+def _show_rejection(p: Pass) -> None:
+    if p.status.phase is not Phase.FAILED:
+        p.set(phase=Phase.REVERTED)
+
+
+def _wait_or_begin(p: Pass) -> None:
+    status, wanted = p.status, p.spec.version
+    p.set(phase=Phase.WAITING)
+    repair(p)
+    if p.paused_above() == 0 or p.seen.start is not Gate.OPEN or p.handed():
+        if p.seen.start is Gate.UNKNOWN:
+            p.wake_in(POLL)
+        return
+    if status.stable is None:
+        begin(p, rescue=True)
+        return
+    if not all(p.at_peace(part) for part in status.parts):
+        p.wake_in(POLL)
+        return
+    if {(x.part, x.content) for x in wanted.pieces} == {(x.part, x.content) for x in status.stable.pieces}:
+        p.set(stable=wanted, phase=Phase.COMPLETED)  # nothing that runs differs
+        return
+    begin(p, rescue=False)
+
+
+def _adopt_what_serves(p: Pass) -> bool:
+    """A Release whose status was lost takes what serves most of its own kept revisions as stable."""
+    serving: dict[str, int] = {}
+    for _, reading in p.seen.readings:
+        for content, share in reading.split or ():
+            serving[content] = serving.get(content, 0) + share
+    kept = [v for v in p.seen.kept if any(serving.get(piece.content) for piece in v.pieces)]
+    if not kept:
+        return False
+    stable = max(kept, key=lambda v: sum(serving.get(piece.content, 0) for piece in v.pieces))
+    newest = max([reading.move or 0 for _, reading in p.seen.readings], default=0)
+    claims = [i.claim for i in p.seen.instances or ()]
+    p.set(
+        stable=stable,
+        stable_since=p.now,
+        attempt=max(claims, default=0),
+        move=newest + 1,
+        parts=tuple(Part(piece.part, move=newest + 1, moved=p.now) for piece in stable.pieces),
+        phase=Phase.COMPLETED,
+    )
+    p.wake_in(0)
+    return True
+
+
+# ---- back to a version that served before
+
+
+def _keep_recall_honest(p: Pass) -> None:
+    """A recall that gave up stays written, so that it is not tried for ever, until the spec asks for something else."""
+    back = p.status.recall
+    if back is None:
+        return
+    serves = p.status.stable is not None and p.status.stable.content == back.version.content
+    if serves or back.wanted != p.spec.version.content:
+        p.set(recall=None)
+
+
+def recall(p: Pass) -> None:
+    """The target is started beside what serves, which stays until the other is ready. If it does not come up within
+    `deadlines.ready`, nothing has changed."""
+    back = p.status.recall
+    assert back is not None
+    repair(p)
+    if p.start(back.version, p.status.attempt):
+        go_back(p, back)
+        return
+    owed = p.owed_for(Debt.READY)
+    if owed is not None and owed >= limit(p, Debt.READY):
+        p.set(recall=back._replace(gave_up=True))
+        return
+    p.owe(Debt.READY)
+
+
+def go_back(p: Pass, back: Recall) -> None:
+    """One step to 100: no gate, no ladder. What is left behind is no fast way back."""
+    status = p.status
+    left = status.stable
+    move = p.next_move()
+    if back.reject and left:
+        p.reject(left, back.cause)
+    names = {x.part for x in back.version.pieces} | ({x.part for x in left.pieces} if left else set())
+    p.set(
+        candidate=left,
+        stable=back.version,
+        stable_since=p.now,
+        previous=None,
+        keep_until=None,
+        retiring=False,
+        recall=None,
+        phase=Phase.REVERTING,
+        cause=back.cause,
+        guilty=back.reject,
+        turned=p.now,
+        touched=True,
+        proved=0,
+        owed=(),
+        parts=tuple(Part(name, move=move, moved=p.now) for name in sorted(names)),
+    )
+    revert(p)
+
+
+# ---- foreign edits, and the end
+
+
+def repair(p: Pass) -> None:
+    """Put back what status promises, if there is somewhere healthy to go; start again what should run and does not."""
+    for part in p.status.parts:
+        if p.reading(part).split is None:
+            p.wake_in(POLL)
+        elif not p.at_peace(part):
+            if p.can_go_back(part):
+                p.ensure(part)
+            p.wake_in(POLL)
+    if p.status.stable and p.health(p.status.stable) in (State.ABSENT, State.LOST, State.SHORT, State.STARTING):
+        p.start(p.status.stable, p.status.proved)
+
+
+def let_go(p: Pass) -> None:
+    steady = all(p.at_peace(part) or part.hand for part in p.status.parts)
+    if steady or p.status.stable is None:
+        p.do(Forget(settled=steady))
+        p.set(phase=Phase.GONE, owed=())
+        return
+    repair(p)
+    owed = p.owed_for(Debt.REVERT)
+    if owed is not None and owed >= limit(p, Debt.REVERT):
+        p.do(Forget(settled=False))
+        p.set(phase=Phase.GONE, owed=())
+        return
+    p.owe(Debt.REVERT)

@@ -1,0 +1,93 @@
+"""What every target can do. A target is where traffic goes; it is the only thing that reads or moves it.
+
+`observe` is the first verb: nothing that was written is believed until it was read back. Every other verb means
+"make X be Y" and may be repeated, after a crash too. Targets raise `tidegate.errors.Transient` (will be tried again)
+or `tidegate.errors.Permanent` (a person must act), each with a sentence that can stand in a condition.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from tidegate.api.release import Component, Release
+from tidegate.engine.values import Ensure, Instance, Pin, Reading, Retire, Start, Status
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One Release as a target sees it: what is wanted, and what is remembered."""
+
+    namespace: str
+    name: str
+    uid: str
+    release: Release
+    status: Status
+    revision: str  # whole hash of what the spec asks for now
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """The components that the spec has now, by name; a part of an older version may be missing here."""
+        return {component.name: component for component in self.release.spec.components}
+
+
+class Problem(NamedTuple):
+    """What keeps one part from being as it should."""
+
+    part: str
+    content: str  # "" if it is not about one version
+    reason: str  # CamelCase, for a condition
+    sentence: str  # what is wrong and what to do
+    lasting: bool  # only a person can mend it
+
+
+class Size(NamedTuple):
+    ref: str  # name of what runs, for people
+    ready: int
+    wanted: int
+    endpoints: tuple[str, ...] = ()  # host:port of what is ready
+
+
+class Kept(NamedTuple):
+    """A revision that is kept and could be started again."""
+
+    content: str
+    version: str
+    number: int  # rises with every revision kept
+    artifacts: tuple[tuple[str, str], ...]  # (part, artifact hash), sorted
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a target saw. Unknown is a value of its own: a reading without split, `instances` None."""
+
+    readings: Mapping[str, Reading]
+    instances: tuple[Instance, ...] | None
+    sizes: Mapping[tuple[str, str], Size] = field(default_factory=dict)  # by (part, content)
+    kept: tuple[Kept, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    refusals: tuple[Problem, ...] = ()  # references that this Release may not make: nothing starts, nothing rises
+    occupied: tuple[Problem, ...] = ()  # something that is not ours serves there already
+    foreign: Mapping[str, str] = field(default_factory=dict)  # part -> who last wrote the route, where it was not us
+
+
+class Target(Protocol):
+    async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
+        """What is. `demand` says for which share of all traffic each (part, content) should be sized; health is
+        measured against it. Reads caches only and never waits for the network."""
+
+    async def ensure(self, app: App, writes: Sequence[Ensure], now: float) -> None:
+        """Make each part's split what it should be. Parts that live in one object are one write. Refused (Transient)
+        where the object is not as `expects` says, by stamp or by token."""
+
+    async def pin(self, app: App, pin: Pin) -> None:
+        """Make the app's own Service select one content."""
+
+    async def start(self, app: App, start: Start) -> None:
+        """Let one part of one version run, sized for `share` and marked with `claim`; keep its revision first."""
+
+    async def retire(self, app: App, retire: Retire) -> None:
+        """Take one part of one version down. Refused where another claim stands, or where a last look shows that
+        traffic may still reach it."""
+
+    async def forget(self, app: App, settled: bool) -> None:
+        """Give traffic back as deletionPolicy says and remove what is ours and not needed for serving."""
