@@ -13,6 +13,7 @@ from tidegate.api.connection import (
     SecretKeyRef,
     SecretValue,
 )
+from tidegate.api.effective import DeadlinesInForce, Effective, OwnedGuard, effective, policies_for
 from tidegate.api.grammar import (
     FULL,
     ZERO,
@@ -120,10 +121,12 @@ __all__ = [
     "Connection",
     "ConnectionSpec",
     "Deadlines",
+    "DeadlinesInForce",
     "Debt",
     "DeletionPolicy",
     "Direction",
     "Duration",
+    "Effective",
     "Guard",
     "GuardStatus",
     "HTTPCheck",
@@ -139,6 +142,7 @@ __all__ = [
     "Meta",
     "Mode",
     "Outcome",
+    "OwnedGuard",
     "Past",
     "Percent",
     "Phase",
@@ -177,6 +181,7 @@ __all__ = [
     "Weight",
     "When",
     "Writer",
+    "effective",
     "expand",
     "format_duration",
     "format_percent",
@@ -190,5 +195,6 @@ __all__ = [
     "parse_release_status",
     "parse_time",
     "placeholders",
+    "policies_for",
     "short",
 ]

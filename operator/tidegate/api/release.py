@@ -329,7 +329,7 @@ class Release(Model):
         json_schema_extra=extra(
             Rule(
                 "self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')",
-                "metadata.name: write lower-case letters, digits and '-', with a letter first: it stands in names of Services",
+                "metadata.name: write lower-case letters, digits and '-', a letter first: it stands in names of Services",
             ),
             Rule(
                 f"self.spec.components.all(c, size(self.metadata.name) + size(c.name) <= {LONGEST_NAMES})",
