@@ -35,8 +35,8 @@ demo: dev cluster ## watch a good release climb to 100 % and a bad one revert, o
 	$(in_cluster)/python hack/demo.py
 
 clean: ## stop the cluster and remove what the tools left; nothing stays running or mounted
-	@if [ -d hack/cluster ]; then python3 hack/cluster down; fi
-	@rm -rf .cluster .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@if [ -x $(bin)/python ]; then $(bin)/python hack/cluster down; else python3 hack/cluster down; fi
+	@rm -rf --one-file-system .cluster .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 lock: dev ## write constraints.txt anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	$(bin)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --annotation-style line \
