@@ -112,6 +112,8 @@ class Piece(Part):
     """Name of the component."""
     revision: str
     """The revision under which it runs."""
+    artifact: str = ""
+    """SHA-256 of this component alone: while it stays, the component takes no part in a climb."""
 
 
 class VersionRef(Part):
@@ -226,16 +228,22 @@ class ComponentStatus(Part):
     """The share to which a revert goes."""
     move: int = 0
     """Number of the last change of that promise."""
+    moved: Time | None = None
+    """When that was decided."""
     held: Duration = 0.0
     """Guarded time at this share, as last written down."""
     since: Time | None = None
     """The hold clock runs since then. Absent: it stands."""
     landed: int = 0
     """The newest move that was seen to stand in the route."""
+    landed_at: Time | None = None
+    """When it was."""
     stood: Percent = ZERO
-    """The share that move promised."""
+    """The newest version's share that it promised."""
     hand: int = 0
     """Somebody lowered the share by hand: the number under which that was noticed. 0: nobody did."""
+    hand_at: Time | None = None
+    """When."""
     message: str = ""
     """What it waits for or suffers from, in a sentence."""
 
@@ -319,7 +327,7 @@ class Debt(Part):
     """Something that the machine owes us."""
 
     debt: str
-    """What: Ready, Check, Shift, Data, Evidence, Retreat or Orphan."""
+    """What: Ready, Check, Write, Data, Step or Revert."""
     since: Time
     """Since when."""
 
@@ -333,8 +341,10 @@ class Recall(Part):
     """Person, or PutBack."""
     reject: bool = False
     """Whether the revision that is left is rejected."""
-    since: Time | None = None
-    """Since when it is being started."""
+    wanted: str = ""
+    """The revision that the spec asked for when this was decided."""
+    gave_up: bool = False
+    """It did not become ready in time: nothing was changed."""
 
 
 class Standing(Part):

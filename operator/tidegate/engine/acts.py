@@ -10,6 +10,7 @@ from tidegate.engine.promise import next_weight, standing_at, takes_part
 from tidegate.engine.values import (
     FULL,
     Act,
+    Action,
     Answer,
     Cause,
     Handled,
@@ -17,7 +18,6 @@ from tidegate.engine.values import (
     Phase,
     Recall,
     Standing,
-    Verb,
     Version,
 )
 
@@ -25,7 +25,7 @@ DONE, STANDING, REFUSED = "Done", "Standing", "Refused"
 WAITING_ROOM = 20
 """How many obeyed acts may wait to be seen answered before the next that raises has to wait, too."""
 
-_LOWERING = (Verb.PAUSE, Verb.ROLLBACK)
+_LOWERING = (Action.PAUSE, Action.ROLLBACK)
 
 
 def hear_people(p: Pass) -> None:
@@ -155,12 +155,12 @@ def _named(p: Pass, name: str | None) -> Version | None:
 
 
 _OBEY = {
-    Verb.PAUSE: _pause,
-    Verb.RESUME: _resume,
-    Verb.PROMOTE: _promote,
-    Verb.COMPLETE: _complete,
-    Verb.RETRY: _retry,
-    Verb.ROLLBACK: _rollback,
+    Action.PAUSE: _pause,
+    Action.RESUME: _resume,
+    Action.PROMOTE: _promote,
+    Action.COMPLETE: _complete,
+    Action.RETRY: _retry,
+    Action.ROLLBACK: _rollback,
 }
 
 

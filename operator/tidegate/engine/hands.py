@@ -1,4 +1,4 @@
-"""Hands: someone lowered a weight outside of us. He may be saving the night: it is kept, and nothing climbs till Resume.
+"""Hands: someone lowered a weight outside of us. He may be saving the night: it is kept; nothing climbs until Resume.
 
 Known by four things together: our last move had landed, the reading includes it, traffic goes only to versions that we
 know, and there is less on the newest side than promised. Any other difference is put back.

@@ -7,47 +7,16 @@ seconds since the epoch, durations are seconds.
 from enum import StrEnum
 from typing import NamedTuple
 
+from tidegate.api.intervention import Action as Action
+from tidegate.api.release import When as When
+from tidegate.api.status import Cause as Cause
+from tidegate.api.status import Phase as Phase
+from tidegate.api.status import Verdict as Verdict
+
 FULL = 100_000
 
 
-class Phase(StrEnum):
-    IDLE = "Idle"
-    WAITING = "Waiting"
-    PREPARING = "Preparing"
-    PROGRESSING = "Progressing"
-    COMPLETING = "Completing"
-    COMPLETED = "Completed"
-    REVERTING = "Reverting"
-    REVERTED = "Reverted"
-    FAILED = "Failed"
-    GONE = "Gone"
-
-
 CLIMBING = (Phase.PREPARING, Phase.PROGRESSING, Phase.COMPLETING)
-
-
-class Cause(StrEnum):
-    """Why a climb turned back. The first five say something about the candidate and reject it."""
-
-    PERSON = "Person"
-    BREACH = "Breach"
-    CHECK_FAILED = "CheckFailed"
-    HEALTH_LOST = "HealthLost"
-    DEADLINE = "Deadline"
-    DELETED = "Deleted"
-    PUT_BACK = "PutBack"
-    SUPERSEDED = "Superseded"
-
-
-class Verdict(StrEnum):
-    """What the guards say, strongest first; the strongest of all guards counts."""
-
-    BREACH = "Breach"
-    UNKNOWN = "Unknown"
-    HOLD = "Hold"
-    NO_TRAFFIC = "NoTraffic"
-    INCONCLUSIVE = "Inconclusive"
-    PASS = "Pass"
 
 
 class Gate(StrEnum):
@@ -64,21 +33,6 @@ class State(StrEnum):
     STARTING = "Starting"  # none yet
     LOST = "Lost"  # none for a while, after there were
     ABSENT = "Absent"  # it does not run
-
-
-class Verb(StrEnum):
-    PAUSE = "Pause"
-    RESUME = "Resume"
-    PROMOTE = "Promote"
-    RETRY = "Retry"
-    ROLLBACK = "Rollback"
-    COMPLETE = "Complete"
-
-
-class When(StrEnum):
-    BEFORE_TRAFFIC = "BeforeTraffic"
-    EACH_STEP = "EachStep"
-    BEFORE_COMPLETION = "BeforeCompletion"
 
 
 class Outcome(StrEnum):
@@ -145,7 +99,7 @@ class Act(NamedTuple):
     """One Intervention that has not been answered yet."""
 
     uid: str
-    verb: Verb
+    verb: Action
     by: str
     reason: str
     written: float
