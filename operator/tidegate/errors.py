@@ -41,3 +41,33 @@ class NotPermitted(Permanent):
 
 class NotFound(Permanent):
     """What an object names is not there."""
+
+
+# ---- What the Kubernetes API server answers, besides NotFound.
+
+
+class Conflict(Transient):
+    """The object has changed since it was read: read it again, decide again."""
+
+
+class AlreadyExists(Conflict):
+    """An object of that name is there already, maybe from an earlier try of ours."""
+
+
+class Denied(Permanent):
+    """The API server forbids it: a right is missing, or a policy or quota says no."""
+
+
+class Rejected(Permanent):
+    """The API server finds what was sent invalid."""
+
+
+class Unavailable(Transient):
+    """No answer, or none that counts. A write that ends so may have been done, or may be done later.
+
+    `retry_after` is the server's wish in seconds, where it gave one.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

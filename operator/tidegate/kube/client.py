@@ -1,0 +1,288 @@
+"""A small async client of the API server: the few verbs that we need, on one aiohttp session of our own.
+
+Reads are tried again a little where the server is busy. Writes never are: whoever wrote must look before he writes
+again. Kopf's session is not shared, since Kopf closes it whenever it logs in anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
+
+import aiohttp
+
+from tidegate import __version__
+from tidegate.api.meta import FIELD_MANAGER
+from tidegate.errors import NotFound, Unavailable
+from tidegate.kube.access import Access, from_environment
+from tidegate.kube.answers import Request, failure, silence
+from tidegate.kube.resources import Object, Resource
+
+Counted: TypeAlias = Callable[[str, Resource, str], None]
+"""Called once a request, with its verb, its resource and the answer's code; "none" where no answer came."""
+
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
+
+CHUNK: Final = 500
+CONNECT_SECONDS: Final = 5.0
+TOTAL_SECONDS: Final = 15.0
+CONNECTIONS_AT_MOST: Final = 32
+READ_TRIES: Final = 3
+PATIENCE_SECONDS: Final = 5.0  # a longer Retry-After is the caller's to wait for
+
+_MERGE: Final = "application/merge-patch+json"
+_JSON_PATCH: Final = "application/json-patch+json"
+_APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_MANAGER: Final[Mapping[str, str]] = {"fieldManager": FIELD_MANAGER}
+
+
+class Listing(NamedTuple):
+    """All objects that a list gave, and the version of the list as a whole."""
+
+    items: Sequence[Object]
+    resource_version: str
+
+
+class Client:
+    """Objects are given and returned as JSON. All verbs raise the errors of `tidegate.errors` and nothing else:
+    NotFound, Conflict (AlreadyExists), Denied, Rejected, Unavailable.
+
+    After `Unavailable` from a write nobody knows whether it was done.
+    """
+
+    def __init__(self, access: Access, *, counted: Counted | None = None) -> None:
+        self.access = access
+        self._counted = counted
+        self._session: aiohttp.ClientSession | None = None
+        self._authorization: str | None = None
+
+    @classmethod
+    def from_environment(cls, *, context: str | None = None, counted: Counted | None = None) -> Self:
+        """By KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config. Raises tidegate.kube.NoAccess."""
+        return cls(from_environment(context=context), counted=counted)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections. The client may be used again; it then opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # ---- reads
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """The object as it is now, by a quorum read. Raises NotFound."""
+        request = Request("get", resource, namespace, name)
+        return await self._read(request, resource.path(namespace, name), {}, "application/json")
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        resource_version: str | None = None,
+        metadata_only: bool = False,
+    ) -> Listing:
+        """All objects of a namespace, or of all namespaces, in chunks.
+
+        `labels` is a selector as kubectl takes it. `resource_version="0"` reads the server's cache: cheap, maybe old.
+        """
+        request = Request("list", resource, namespace, None)
+        accept = _METADATA_LIST if metadata_only else "application/json"
+        query = {"limit": str(CHUNK)}
+        if labels is not None:
+            query["labelSelector"] = labels
+        if resource_version is not None:
+            query["resourceVersion"] = resource_version
+        items: list[Object] = []
+        while True:
+            page = await self._read(request, resource.path(namespace), query, accept)
+            items.extend(page.get("items") or ())
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue")
+            if not token:
+                return Listing(items, str(metadata.get("resourceVersion", "")))
+            query = {key: value for key, value in query.items() if key != "resourceVersion"} | {"continue": token}
+
+    async def serves(self, resource: Resource) -> bool:
+        """Whether the API server knows the kind. Raises Unavailable."""
+        group_version = f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"
+        try:
+            found = await self._read(Request("get", resource, None, None), group_version, {}, "application/json")
+        except NotFound:
+            return False
+        return any(entry.get("name") == resource.plural for entry in found.get("resources") or ())
+
+    # ---- writes
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
+        """Raises AlreadyExists."""
+        request = Request("create", resource, namespace, body["metadata"].get("name"))
+        return await self._write(request, "POST", resource.path(namespace), body, "application/json", _MANAGER)
+
+    async def replace(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """The whole object; with `metadata.resourceVersion` only if it still has that one. Raises Conflict."""
+        request = Request("update", resource, namespace, name)
+        return await self._write(request, "PUT", resource.path(namespace, name), body, "application/json", _MANAGER)
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, body: Object, *, subresource: str | None = None
+    ) -> Object:
+        """Merge patch. With `metadata.resourceVersion` in it a compare-and-swap. Raises Conflict, NotFound."""
+        request = Request("patch", resource, namespace, name, subresource)
+        return await self._write(request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, _MANAGER)
+
+    async def apply(
+        self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool = False
+    ) -> Object:
+        """Server-side apply, as field manager `tidegate`. `force` takes fields over from others.
+
+        Raises Conflict where another manager owns a field, unless forced.
+        """
+        request = Request("patch", resource, namespace, name)
+        query = {**_MANAGER, "force": "true" if force else "false"}
+        return await self._write(request, "PATCH", resource.path(namespace, name), body, _APPLY, query)
+
+    async def json_patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """JSON patch (RFC 6902). Raises Rejected where a `test` in it fails, NotFound."""
+        request = Request("patch", resource, namespace, name, subresource)
+        return await self._write(
+            request, "PATCH", resource.path(namespace, name, subresource), operations, _JSON_PATCH, _MANAGER
+        )
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: Propagation = "Background",
+    ) -> Object:
+        """Ask for deletion, where given only of just this uid and version. Returns the object or a `Status`.
+
+        Raises NotFound, and Conflict where it is another one by now.
+        """
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {key: value for key, value in wanted.items() if value is not None}
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if preconditions:
+            body["preconditions"] = preconditions
+        request = Request("delete", resource, namespace, name)
+        return await self._write(request, "DELETE", resource.path(namespace, name), body, "application/json", {})
+
+    # ---- the wire
+
+    async def _read(self, request: Request, path: str, query: Mapping[str, str], accept: str) -> Object:
+        for left in reversed(range(READ_TRIES)):
+            try:
+                return await self._exchange(request, "GET", path, query, {"Accept": accept}, None)
+            except Unavailable as error:
+                pause = error.retry_after
+                if left == 0 or (pause is not None and pause > PATIENCE_SECONDS):
+                    raise
+                await asyncio.sleep(random.uniform(0.1, 0.5) if pause is None else pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def _write(
+        self, request: Request, method: str, path: str, body: object, content_type: str, query: Mapping[str, str]
+    ) -> Object:
+        data = json.dumps(body, separators=(",", ":")).encode()
+        return await self._exchange(request, method, path, query, {"Content-Type": content_type}, data)
+
+    async def _exchange(
+        self,
+        request: Request,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        data: bytes | None,
+    ) -> Object:
+        """One request, or two where the first is not let in and the token on disk is another by now."""
+        used = self._authorization or self.access.authorization()
+        code, body, retry_after = await self._send(request, method, path, query, headers, data, used)
+        if code == 401 and (renewed := self.access.authorization()) != used:
+            used = renewed
+            code, body, retry_after = await self._send(request, method, path, query, headers, data, used)
+        self._authorization = None if code == 401 else used
+        if code >= 400:
+            raise failure(request, code, body, retry_after)
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            raise Unavailable(
+                f"The answer to {request.verb} {request.subject} is not JSON: is a proxy between?"
+            ) from None
+        if not isinstance(answer, dict):
+            raise Unavailable(f"The answer to {request.verb} {request.subject} is no object")
+        return answer
+
+    async def _send(
+        self,
+        request: Request,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        data: bytes | None,
+        authorization: str | None,
+    ) -> tuple[int, bytes, float | None]:
+        extra = {"Authorization": authorization} if authorization else {}
+        code = "none"
+        try:
+            async with self._opened().request(
+                method,
+                self.access.server + path,
+                params=dict(query),
+                headers={**headers, **extra},
+                data=data,
+                server_hostname=self.access.server_name,
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+                code = str(response.status)
+                return response.status, body, _seconds(response.headers.get("Retry-After"))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise silence(request, error, TOTAL_SECONDS) from None
+        finally:
+            if self._counted is not None:
+                self._counted(request.verb, request.resource, code)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            tls = self.access.tls()
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS_AT_MOST, ssl=True if tls is None else tls),
+                timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, connect=CONNECT_SECONDS),
+                headers={"User-Agent": f"tidegate/{__version__}", "Accept": "application/json"},
+                trust_env=False,
+            )
+        return self._session
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header's number; its other form, a date, is not used by API servers."""
+    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else None

@@ -1,0 +1,270 @@
+"""What the watches have told, and our own writes: the view that every decision is made on.
+
+Objects lie here as compact JSON and are parsed when they are asked for: a parsed one takes eight times the memory. An
+object is only ever replaced by a newer one, so neither a late watch line nor a slow answer can turn the view back, and
+a decision never sees a state older than our own last write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from tidegate.api.meta import LABEL_RELEASE
+from tidegate.kube.resources import (
+    HTTPROUTES,
+    LABELLED_ONLY,
+    RELEASES,
+    SERVICES,
+    WATCHED,
+    Key,
+    Object,
+    Resource,
+    key_of,
+    uid_of,
+    version_of,
+)
+
+_KEEPS_MANAGERS: Final = frozenset(
+    {HTTPROUTES, SERVICES}
+)  # who edited a route or a pin is told; elsewhere it is ballast
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # the whole object once more
+_GRAVES: Final = 20_000
+
+
+class _Place(NamedTuple):
+    resource: Resource
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    uid: str
+    version: int
+    release: str  # value of the label; "" without
+    names: frozenset[str]  # what it names of other objects: Services of a route, routes of a Release
+    body: bytes
+
+
+class _Grave(NamedTuple):
+    uid: str
+    version: int
+
+
+class Store:
+    """One replica's view of the watched kinds. Not for threads: one event loop reads and writes it."""
+
+    def __init__(self, watched: Collection[Resource] = WATCHED) -> None:
+        self._entries: dict[Resource, dict[Key, _Entry]] = {resource: {} for resource in watched}
+        self._by_namespace: defaultdict[tuple[Resource, str], set[str]] = defaultdict(set)
+        self._by_release: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
+        self._by_name: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
+        self._graves: OrderedDict[_Place, _Grave] = OrderedDict()
+        self._synced: set[Resource] = set()
+
+    # ---- writes
+
+    def put(self, resource: Resource, obj: Object) -> bool:
+        """Take the object if it is newer than what is known of that name. Returns whether the view has changed.
+
+        What is not watched is not kept. A version that is not above that of the deletion of the same uid is a late word
+        about the dead.
+        """
+        entries = self._entries.get(resource)
+        if entries is None:
+            return False
+        key, uid, version = key_of(obj), uid_of(obj), version_of(obj)
+        known = entries.get(key)
+        if known is not None and version <= known.version:
+            return False
+        grave = self._graves.get(_Place(resource, key))
+        if grave is not None and grave.uid == uid and version <= grave.version:
+            return False
+        labels = obj["metadata"].get("labels") or {}
+        release = str(labels.get(LABEL_RELEASE) or "")
+        if resource in LABELLED_ONLY and not release:
+            return self.drop(resource, key.namespace, key.name, uid, version)
+        if known is not None:
+            self._forget(resource, key, known)
+        entry = _Entry(uid, version, release, frozenset(_named(resource, obj)), _compact(resource, obj))
+        entries[key] = entry
+        self._by_namespace[resource, key.namespace].add(key.name)
+        if release:
+            self._by_release[resource, key.namespace, release].add(key.name)
+        for name in entry.names:
+            self._by_name[resource, key.namespace, name].add(key.name)
+        return True
+
+    def drop(
+        self, resource: Resource, namespace: str, name: str, uid: str | None = None, version: int | None = None
+    ) -> bool:
+        """It is gone. With `uid` only that one, with `version` only if nothing newer of it is known.
+
+        Returns whether the view has changed.
+        """
+        key = Key(namespace, name)
+        known = self._entries.get(resource, {}).get(key)
+        if known is None:
+            if uid is not None and version is not None:
+                self._bury(_Place(resource, key), _Grave(uid, version))
+            return False
+        if uid is not None and known.uid != uid:
+            return False
+        if version is not None and version < known.version:
+            return False
+        self._forget(resource, key, known)
+        self._bury(_Place(resource, key), _Grave(known.uid, max(known.version, version or 0)))
+        return True
+
+    def turn_back(self, resource: Resource, obj: Object) -> None:
+        """Take an older object in the place of a newer one: the server itself went back (etcd was restored).
+
+        Only for who has read the server after the newer one was known, and not from its cache.
+        """
+        key = key_of(obj)
+        known = self._entries[resource].get(key)
+        if known is not None:
+            self._forget(resource, key, known)
+        self._graves.pop(_Place(resource, key), None)
+        self.put(resource, obj)
+
+    # ---- reads
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """The object, parsed anew: it is the caller's own. Raises LookupError for a kind that is not watched."""
+        entry = self._of(resource).get(Key(namespace, name))
+        return None if entry is None else _parse(entry)
+
+    def of_release(self, resource: Resource, namespace: str, release: str) -> Sequence[Object]:
+        """All objects of the namespace with the label `tidegate.dev/release: <release>`, by name."""
+        self._of(resource)
+        return self._parsed(resource, namespace, self._by_release.get((resource, namespace, release), ()))
+
+    def within(self, resource: Resource, namespace: str) -> Sequence[Object]:
+        """All objects of the namespace, by name."""
+        self._of(resource)
+        return self._parsed(resource, namespace, self._by_namespace.get((resource, namespace), ()))
+
+    def routes_naming(self, namespace: str, service: str) -> Sequence[Object]:
+        """The HTTPRoutes of the namespace with a backendRef that names this Service of the namespace."""
+        return self._parsed(HTTPROUTES, namespace, self._by_name.get((HTTPROUTES, namespace, service), ()))
+
+    def releases_naming(self, namespace: str, route: str) -> Sequence[Key]:
+        """The Releases of the namespace with a component whose traffic goes by this HTTPRoute."""
+        return [Key(namespace, name) for name in sorted(self._by_name.get((RELEASES, namespace, route), ()))]
+
+    def keys(self, resource: Resource) -> Sequence[Key]:
+        """Where all objects of the kind live, in no order."""
+        return list(self._of(resource))
+
+    def keys_within(self, resource: Resource, namespace: str) -> Sequence[Key]:
+        """As `keys`, of one namespace."""
+        return [Key(namespace, name) for name in sorted(self._by_namespace.get((resource, namespace), ()))]
+
+    def version(self, resource: Resource, namespace: str, name: str) -> int:
+        """The version of the object as it is known here; 0 if it is not."""
+        entry = self._of(resource).get(Key(namespace, name))
+        return 0 if entry is None else entry.version
+
+    def uid(self, resource: Resource, namespace: str, name: str) -> str:
+        """The uid of the object as it is known here; "" if it is not."""
+        entry = self._of(resource).get(Key(namespace, name))
+        return "" if entry is None else entry.uid
+
+    def release_of(self, resource: Resource, namespace: str, name: str) -> str:
+        """Value of the label `tidegate.dev/release` of the object as it is known here; "" without."""
+        entry = self._of(resource).get(Key(namespace, name))
+        return "" if entry is None else entry.release
+
+    def watches(self, resource: Resource) -> bool:
+        """Whether the kind is kept here."""
+        return resource in self._entries
+
+    def size(self, resource: Resource) -> int:
+        """How many objects of the kind there are."""
+        return len(self._of(resource))
+
+    # ---- is the view whole
+
+    def synced(self, resource: Resource) -> bool:
+        """Whether all that existed at the start has arrived. Before that nothing may be decided."""
+        return resource in self._synced
+
+    @property
+    def all_synced(self) -> bool:
+        """Whether that is so for every watched kind."""
+        return self._synced.issuperset(self._entries)
+
+    def mark_synced(self, resource: Resource) -> None:
+        """All that existed when this process started has arrived."""
+        self._of(resource)
+        self._synced.add(resource)
+
+    # ---- inside
+
+    def _of(self, resource: Resource) -> dict[Key, _Entry]:
+        entries = self._entries.get(resource)
+        if entries is None:
+            raise LookupError(f"{resource} is not watched: read it from the server")
+        return entries
+
+    def _parsed(self, resource: Resource, namespace: str, names: Iterable[str]) -> Sequence[Object]:
+        entries = self._of(resource)
+        return [_parse(entries[Key(namespace, name)]) for name in sorted(names)]
+
+    def _forget(self, resource: Resource, key: Key, entry: _Entry) -> None:
+        del self._entries[resource][key]
+        _discard(self._by_namespace, (resource, key.namespace), key.name)
+        if entry.release:
+            _discard(self._by_release, (resource, key.namespace, entry.release), key.name)
+        for name in entry.names:
+            _discard(self._by_name, (resource, key.namespace, name), key.name)
+
+    def _bury(self, place: _Place, stone: _Grave) -> None:
+        known = self._graves.get(place)
+        if known is not None and known.version > stone.version:
+            return
+        self._graves[place] = stone
+        self._graves.move_to_end(place)
+        if len(self._graves) > _GRAVES:
+            self._graves.popitem(last=False)
+
+
+def _discard(index: defaultdict[Any, set[str]], at: object, name: str) -> None:
+    names = index[at]
+    names.discard(name)
+    if not names:
+        del index[at]
+
+
+def _parse(entry: _Entry) -> Object:
+    parsed: dict[str, Any] = json.loads(entry.body)
+    return parsed
+
+
+def _compact(resource: Resource, obj: Object) -> bytes:
+    """The object as bytes, without what nobody here reads."""
+    metadata = dict(obj["metadata"])
+    if resource not in _KEEPS_MANAGERS:
+        metadata.pop("managedFields", None)
+    if _LAST_APPLIED in (metadata.get("annotations") or ()):
+        metadata["annotations"] = {key: value for key, value in metadata["annotations"].items() if key != _LAST_APPLIED}
+    slim = {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
+    return json.dumps(slim, separators=(",", ":")).encode()
+
+
+def _named(resource: Resource, obj: Object) -> Iterator[str]:
+    if resource == HTTPROUTES:
+        namespace = obj["metadata"].get("namespace")
+        for rule in (obj.get("spec") or {}).get("rules") or ():
+            for ref in rule.get("backendRefs") or ():
+                if ref.get("kind", "Service") == "Service" and ref.get("namespace", namespace) == namespace:
+                    yield str(ref.get("name"))
+    elif resource == RELEASES:
+        for component in (obj.get("spec") or {}).get("components") or ():
+            traffic = (component.get("kubernetes") or {}).get("traffic") or {}
+            if route := (traffic.get("httpRoute") or {}).get("name"):
+                yield str(route)
