@@ -50,6 +50,7 @@ from tidegate.api.parse import (
     parse_release,
     parse_release_status,
 )
+from tidegate.api.pods import PodTemplate
 from tidegate.api.policy import ReleasePolicy, ReleasePolicySpec
 from tidegate.api.release import (
     Check,
@@ -59,7 +60,6 @@ from tidegate.api.release import (
     HTTPCheck,
     JobCheck,
     Kubernetes,
-    PodTemplate,
     Probes,
     Release,
     ReleaseSpec,

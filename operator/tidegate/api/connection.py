@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tidegate.api.grammar import Reference
 from tidegate.api.meta import Meta
 from tidegate.api.policy import NamePattern, matches
-from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.schema import Matching, Model, Rule, Schema, words
 
 
 class SecretKeyRef(Model):
@@ -22,20 +21,8 @@ class SecretKeyRef(Model):
     """Name of the Secret."""
     key: Annotated[
         str,
-        Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$"),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 253,
-                **extra(
-                    Rule(
-                        "self.matches('^[A-Za-z0-9._-]+$')",
-                        "write a key of the Secret: letters, digits, '.', '_' and '-'",
-                    )
-                ),
-            }
-        ),
+        Field(min_length=1, max_length=253),
+        Matching("[A-Za-z0-9._-]+", "write a key of the Secret: letters, digits, '.', '_' and '-'"),
     ]
     """The key in its data."""
 
@@ -63,27 +50,20 @@ URL_MESSAGE: Final = (
 MATCHER_MESSAGE: Final = (
     "write label names of letters, digits and _, with a letter or _ first, each with the one value it must have"
 )
-_LABEL: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+_LABEL: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
 
 
 class Prometheus(Model):
     """A Prometheus, or what speaks its API."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(Rule("!has(self.bearerToken) || !has(self.basicAuth)", AUTH_MESSAGE))
+        json_schema_extra=words(Rule("!has(self.bearerToken) || !has(self.basicAuth)", AUTH_MESSAGE))
     )
 
     url: Annotated[
         str,
         Field(min_length=1, max_length=1024),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 1024,
-                **extra(Rule("self.matches('^https?://[^/@?# ]+(/[^@?# ]*)?$')", URL_MESSAGE)),
-            }
-        ),
+        Matching("https?://[^/@?# ]+(/[^@?# ]*)?", URL_MESSAGE),
     ]
     """Where it is, as in http://prometheus.monitoring:9090."""
     bearer_token: SecretValue | None = None
@@ -92,25 +72,10 @@ class Prometheus(Model):
     """Sent as Authorization: Basic."""
     matchers: Annotated[
         Mapping[str, Annotated[str, Field(max_length=256)]],
-        Field(
-            max_length=16, json_schema_extra=extra(Rule(f"self.all(label, label.matches('{_LABEL}'))", MATCHER_MESSAGE))
-        ),
+        Field(max_length=16),
+        Schema(Rule(f"self.all(label, label.matches('^{_LABEL}$'))", MATCHER_MESSAGE)),
     ] = Field(default_factory=dict)
     """Forced into every selector, as in namespace: production; a query that says otherwise is refused."""
-
-    @field_validator("url")
-    @classmethod
-    def _reachable(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or "@" in parts.netloc
-            or parts.query
-            or parts.fragment
-        ):
-            raise ValueError(f"{url!r} is refused; {URL_MESSAGE}")
-        return url
 
     @field_validator("matchers")
     @classmethod
@@ -130,9 +95,7 @@ class Prometheus(Model):
 class Allowance(Model):
     """One thing that may be done through a Connection."""
 
-    guards: Annotated[
-        tuple[NamePattern, ...], Field(min_length=1, max_length=256, json_schema_extra=extra(list_type="set"))
-    ]
+    guards: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=256), Schema(list_type="set")]
     """Names of the Releases whose guards may ask; a * only at the end."""
 
 
@@ -141,9 +104,7 @@ class ConnectionSpec(Model):
 
     prometheus: Prometheus
     """It is a Prometheus."""
-    allow: Annotated[
-        tuple[Allowance, ...], Field(min_length=1, max_length=64, json_schema_extra=extra(list_type="atomic"))
-    ]
+    allow: Annotated[tuple[Allowance, ...], Field(min_length=1, max_length=64), Schema(list_type="atomic")]
     """What may be done through it; nothing else."""
 
 

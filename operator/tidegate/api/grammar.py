@@ -11,21 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
-    StringConstraints,
     ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
 
-from tidegate.api.schema import Rule, extra
+from tidegate.api.schema import Matching, Rule, Schema, words
 
 _PERCENT: Final = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?%")
 _DURATION: Final = re.compile(r"(?:\d{1,5}(?:h|m|s|ms)){1,4}")
@@ -34,7 +35,9 @@ _UNITS: Final[Mapping[str, int]] = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms"
 _LONGEST: Final = 99_999 * _UNITS["h"]
 _PLACEHOLDER: Final = re.compile(r"\$\$\(|\$\(([^()\s]*)\)|\$\(")
 
-PLACEHOLDERS: Final = frozenset({"version", "revision", "release", "component", "service", "window"})
+PLACEHOLDERS: Final = frozenset({"version", "revision", "release", "component", "service"})
+IMAGE_PLACEHOLDERS: Final = frozenset({"version", "release", "component"})  # a revision is made of its images
+QUERY_PLACEHOLDERS: Final = PLACEHOLDERS | {"window"}
 
 PERCENT_MESSAGE: Final = (
     "write a percentage from 0 to 100: a whole number as in 10, or with a sign and at most three decimals as in 0.1%"
@@ -98,7 +101,7 @@ class Percent(int):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"x-kubernetes-int-or-string": True, "maxLength": 8, **extra(PERCENT_RULE)}
+        return {"x-kubernetes-int-or-string": True, "maxLength": 8, **words(PERCENT_RULE)}
 
 
 def format_percent(thousandths: int) -> int | str:
@@ -193,8 +196,11 @@ def check_placeholders(text: str, known: Collection[str] = PLACEHOLDERS) -> str:
 
 
 def _unknown(found: str, known: Collection[str]) -> str:
-    names = ", ".join(f"$({name})" for name in sorted(known))
-    return f"{found} is not a placeholder here; known are {names}; write $$( for a plain $("
+    return f"{found} is not a placeholder here; known are {_listed(known)}; write $$( for a plain $("
+
+
+def _listed(known: Collection[str]) -> str:
+    return ", ".join(f"$({name})" for name in sorted(known))
 
 
 # ---- the same, as fields of models
@@ -203,37 +209,31 @@ WIRE: Final = "wire"
 """Validation context of an object that came from outside: there a duration or an instant is text, never a number."""
 
 
+_PERCENT_CEL: Final = "matches('^([0-9]{1,2}([.][0-9]{1,3})?|100([.]0{1,3})?)%$')"
+
+
+def is_percent_cel(value: str) -> str:
+    """CEL: whether `value` (CEL for an int-or-string) is a percentage."""
+    return f"(type({value}) == int ? {value} >= 0 && {value} <= 100 : {value}.{_PERCENT_CEL})"
+
+
 def percent_cel(value: str) -> str:
-    """CEL that gives the percentage in `value` (CEL for an int-or-string) as a double."""
+    """CEL: the percentage in `value` as a double. An error for what is none: ask `is_percent_cel` first."""
     return f"(type({value}) == int ? double({value}) : double({value}.replace('%', '')))"
 
 
-PERCENT_RULE: Final = Rule(
-    "type(self) == int ? self >= 0 && self <= 100 : self.matches('^([0-9]{1,2}([.][0-9]{1,3})?|100([.]0{1,3})?)%$')",
-    PERCENT_MESSAGE,
-)
+PERCENT_RULE: Final = Rule(is_percent_cel("self"), PERCENT_MESSAGE)
 DURATION_RULE: Final = Rule("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')", DURATION_MESSAGE)
-VERSION_RULE: Final = Rule("self.matches('^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')", VERSION_MESSAGE)
-NAME_RULE: Final = Rule("self.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')", NAME_MESSAGE)
-REFERENCE_RULE: Final = Rule("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')", REFERENCE_MESSAGE)
-PLACEHOLDER_RULE: Final = Rule(
+
+
+def placeholder_rule(known: Collection[str]) -> Rule:
+    """The rule that refuses what `check_placeholders` refuses."""
     # Each escaped and each known one is taken out; whatever `$(` is left is unknown.
-    "!self.replace('$$(', '')"
-    + "".join(f".replace('$({name})', '')" for name in sorted(PLACEHOLDERS))
-    + ".contains('$(')",
-    "known placeholders are " + ", ".join(f"$({name})" for name in sorted(PLACEHOLDERS)) + "; write $$( for a plain $(",
-)
-
-
-def _matching(pattern: str, message: str) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(f"{value!r} is refused; {message}")
-        return value
-
-    return AfterValidator(check)
+    taken_out = "".join(f".replace('$({name})', '')" for name in sorted(known))
+    return Rule(
+        f"!self.replace('$$(', ''){taken_out}.contains('$(')",
+        f"known placeholders are {_listed(known)}; write $$( for a plain $(",
+    )
 
 
 def _from_text(parse: Callable[[object], float]) -> BeforeValidator:
@@ -249,7 +249,7 @@ Duration = Annotated[
     float,
     _from_text(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "maxLength": 32, **extra(DURATION_RULE)}),
+    WithJsonSchema({"type": "string", "maxLength": 32, **words(DURATION_RULE)}),
 ]
 """Seconds; `15m` outside."""
 
@@ -263,32 +263,31 @@ Time = Annotated[
 
 Version = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=63),
-    _matching(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", VERSION_MESSAGE),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 63, **extra(VERSION_RULE)}),
+    Field(min_length=1, max_length=63),
+    Matching("[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", VERSION_MESSAGE),
 ]
 """What is both an image tag and a label value."""
 
-Name = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=36),
-    _matching(r"[a-z]([a-z0-9-]*[a-z0-9])?", NAME_MESSAGE),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 36, **extra(NAME_RULE)}),
-]
+Name = Annotated[str, Field(min_length=1, max_length=36), Matching("[a-z]([a-z0-9-]*[a-z0-9])?", NAME_MESSAGE)]
 """A name given here: of a component, a check, a guard."""
 
 Reference = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=253),
-    _matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", REFERENCE_MESSAGE),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, **extra(REFERENCE_RULE)}),
+    str, Field(min_length=1, max_length=253), Matching("[a-z0-9]([a-z0-9.-]*[a-z0-9])?", REFERENCE_MESSAGE)
 ]
 """The name of another object of the same namespace."""
 
 Template = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=2048),
+    Field(min_length=1, max_length=2048),
     AfterValidator(check_placeholders),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 2048, **extra(PLACEHOLDER_RULE)}),
+    Schema(placeholder_rule(PLACEHOLDERS)),
 ]
 """Text in which placeholders are filled in."""
+
+Query = Annotated[
+    str,
+    Field(min_length=1, max_length=2048),
+    AfterValidator(partial(check_placeholders, known=QUERY_PLACEHOLDERS)),
+    Schema(placeholder_rule(QUERY_PLACEHOLDERS)),
+]
+"""The same with `$(window)`."""

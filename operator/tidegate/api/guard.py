@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from tidegate.api.grammar import Duration, Name, Percent, Reference, Template
+from tidegate.api.grammar import Duration, Name, Percent, Query, Reference, Template
 from tidegate.api.limit import Limit, LimitKind
-from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.schema import Model, Rule, words
 
 
 class Mode(StrEnum):
@@ -23,7 +23,7 @@ class Ratio(Model):
     """A part of a total, out of counters."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule(
                 "has(self.bad) != has(self.good)",
                 "write either bad or good: the counter of what failed, or of what went well",
@@ -50,7 +50,7 @@ class Quantile(Model):
     """A quantile of a histogram, classic or native."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule(
                 "type(self.percentile) == int ? self.percentile > 0 && self.percentile < 100 : "
                 "(!self.percentile.matches('^0([.]0*)?%$|^00([.]0*)?%$|^100'))",
@@ -78,7 +78,7 @@ class Quantile(Model):
 class Value(Model):
     """Whatever a query gives."""
 
-    query: Template
+    query: Query
     """A query that gives one number; $(window) is the time since the step began."""
 
 
@@ -141,7 +141,7 @@ class Guard(Model):
     news."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule("[has(self.ratio), has(self.quantile), has(self.value)].filter(x, x).size() == 1", UNION_MESSAGE),
             Rule("has(self.hold) || has(self.revert)", LIMITS_MESSAGE),
             Rule("!has(self.value) || !has(self.minSamples)", SAMPLES_MESSAGE, ".minSamples"),

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from tidegate.api.grammar import Percent, Reference, Time, Version
 from tidegate.api.meta import Meta
-from tidegate.api.schema import Model, Reader, Rule, extra
+from tidegate.api.schema import Model, Reader, Rule, words
 
 
 class Action(StrEnum):
@@ -94,7 +94,7 @@ class InterventionSpec(Model):
     """Who does what, to what, and why."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule("self == oldSelf", "an Intervention can't be changed: it acts once; write another one"),
             *(
                 Rule(f"!has(self.{member}) || self.action == '{action}'", _own_message(member, action))

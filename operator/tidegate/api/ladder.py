@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from tidegate.api.grammar import FULL, Duration, Percent, percent_cel
-from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.grammar import FULL, Duration, Percent, is_percent_cel, percent_cel
+from tidegate.api.schema import Model, Rule, Schema
 
 
 class Step(Model):
@@ -36,21 +36,22 @@ def _rising(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps
 
 
-_HERE, _BELOW = percent_cel("step.weight"), percent_cel("self[i - 1].weight")
+_HERE = percent_cel("step.weight")
+_BELOW = percent_cel("self[i - 1].weight")
+_LAST = percent_cel("self[self.size() - 1].weight")
+# What is no percentage is refused where it stands; to compare it would only add an error that nobody understands.
+_UNREADABLE: Final = f"self.exists(step, !{is_percent_cel('step.weight')})"
 
 Ladder = Annotated[
     tuple[Step, ...],
-    Field(
-        min_length=1,
-        max_length=20,
-        json_schema_extra=extra(
-            Rule(f"self.all(i, step, {_HERE} > (i == 0 ? 0.0 : {_BELOW}))", RISE_MESSAGE),
-            Rule(percent_cel("self[self.size() - 1].weight") + " == 100.0", LAST_MESSAGE),
-            # One value: half of one ladder and half of another is none that anybody wrote.
-            list_type="atomic",
-        ),
-    ),
+    Field(min_length=1, max_length=20),
     AfterValidator(_rising),
+    Schema(
+        Rule(f"{_UNREADABLE} || self.all(i, step, {_HERE} > (i == 0 ? 0.0 : {_BELOW}))", RISE_MESSAGE),
+        Rule(f"{_UNREADABLE} || {_LAST} == 100.0", LAST_MESSAGE),
+        # One value: half of one ladder and half of another is none that anybody wrote.
+        list_type="atomic",
+    ),
 ]
 """1 to 20 steps that rise to 100."""
 

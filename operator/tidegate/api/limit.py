@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from tidegate.api.grammar import parse_duration
-from tidegate.api.schema import Rule, extra
+from tidegate.api.schema import Rule, words
 
 LIMIT_MESSAGE: Final = (
     "write a limit: +0.5pp (points against stable), +25% or -10% (relative to stable), 1% (of the total), "
@@ -105,7 +105,7 @@ class Limit:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"x-kubernetes-int-or-string": True, "maxLength": 32, **extra(LIMIT_RULE)}
+        return {"x-kubernetes-int-or-string": True, "maxLength": 32, **words(LIMIT_RULE)}
 
 
 def _direction(kind: LimitKind, written: str) -> Direction:

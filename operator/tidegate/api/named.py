@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
-from tidegate.api.schema import extra
+from tidegate.api.schema import Schema
 
 
 class Named(Protocol):
@@ -25,11 +25,8 @@ def _unique(items: tuple[Named, ...]) -> tuple[Named, ...]:
     return items
 
 
-UNIQUE = AfterValidator(_unique)
+BY_NAME = AfterValidator(_unique)
+"""No two items of one name."""
 
-
-def named(most: int, *, least: int = 0) -> Any:
-    """The field of a list of at most `most` named things."""
-    return Field(
-        min_length=least or None, max_length=most, json_schema_extra=extra(list_type="map", list_map_keys=["name"])
-    )
+MERGED_BY_NAME = Schema(list_type="map", list_map_keys=["name"])
+"""Beside `BY_NAME`: the API server merges by it."""

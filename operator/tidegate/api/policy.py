@@ -10,21 +10,14 @@ from tidegate.api.grammar import Duration, Percent
 from tidegate.api.guard import Guard
 from tidegate.api.ladder import Ladder
 from tidegate.api.meta import Meta
-from tidegate.api.named import UNIQUE, named
+from tidegate.api.named import BY_NAME, MERGED_BY_NAME
 from tidegate.api.release import Deadlines
-from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.schema import Matching, Model, Schema
 
 NAME_PATTERN_MESSAGE: Final = "write a name, or the beginning of one and a *, as in nightly-*"
-_PATTERN: Final = r"^([a-z0-9]([a-z0-9.-]*)?)?[*]?$"
 
 NamePattern = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=_PATTERN,
-        json_schema_extra=extra(Rule(f"self.matches('{_PATTERN}')", NAME_PATTERN_MESSAGE)),
-    ),
+    str, Field(min_length=1, max_length=253), Matching("([a-z0-9][a-z0-9.-]*)?[*]?", NAME_PATTERN_MESSAGE)
 ]
 """A name, or the beginning of one and a `*`."""
 
@@ -37,16 +30,14 @@ def matches(pattern: str, name: str) -> bool:
 class AppliesTo(Model):
     """By name, not by labels that an author could change."""
 
-    names: (
-        Annotated[
-            tuple[NamePattern, ...], Field(min_length=1, max_length=256, json_schema_extra=extra(list_type="set"))
-        ]
-        | None
-    ) = None
+    names: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=256), Schema(list_type="set")] | None = (
+        None
+    )
     """Names of Releases, or beginnings of names with a *. Absent: all."""
     except_: Annotated[
         tuple[NamePattern, ...] | None,
-        Field(alias="except", min_length=1, max_length=256, json_schema_extra=extra(list_type="set")),
+        Field(alias="except", min_length=1, max_length=256),
+        Schema(list_type="set"),
     ] = None
     """Names, or beginnings of names with a *, to which it does not apply all the same."""
 
@@ -91,7 +82,7 @@ class ReleasePolicySpec(Model):
     """What counts where a Release says nothing."""
     ladder: Bounds | None = None
     """What any ladder must keep to."""
-    guards: Annotated[tuple[Guard, ...], named(32), UNIQUE] = ()
+    guards: Annotated[tuple[Guard, ...], Field(max_length=32), BY_NAME, MERGED_BY_NAME] = ()
     """Guards of every Release that it applies to, beside the Release's own: nobody overrides one."""
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from tidegate.api.grammar import Duration, Name, Reference, Template, Version
+from tidegate.api.grammar import Duration, Name, Reference, Version
 from tidegate.api.guard import Guard
 from tidegate.api.ladder import Ladder
 from tidegate.api.meta import Meta
-from tidegate.api.named import UNIQUE, named
-from tidegate.api.schema import Model, Rule, extra
+from tidegate.api.named import BY_NAME, MERGED_BY_NAME
+from tidegate.api.pods import PodTemplate
+from tidegate.api.schema import Matching, Model, Rule, Schema, words
 from tidegate.api.status import ReleaseStatus
 
 LONGEST_NAMES: Final = 36
@@ -36,83 +36,6 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
-# ---- pods
-
-ImageTemplate = Annotated[Template, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 512})]
-
-
-class TemplateMetadata(Model):
-    """Labels and annotations of the pods; Tidegate adds its own."""
-
-    labels: Annotated[Mapping[str, str], Field(json_schema_extra={"maxProperties": 64})] | None = None
-    """Labels of the pods. Those of tidegate.dev and app.kubernetes.io/version are added."""
-    annotations: Annotated[Mapping[str, str], Field(json_schema_extra={"maxProperties": 64})] | None = None
-    """Annotations of the pods."""
-
-
-class PodTemplate(Model):
-    """The pods of each revision, as in a Deployment."""
-
-    metadata: TemplateMetadata | None = None
-    """Labels and annotations of the pods."""
-    spec: Annotated[
-        Mapping[str, Any],
-        WithJsonSchema(
-            {
-                "type": "object",
-                "required": ["containers"],
-                "properties": {
-                    "containers": {
-                        "description": "As in a Deployment. In image, $(version) and the other placeholders are filled "
-                        "in; elsewhere $(NAME) is the kubelet's.",
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": 32,
-                        "x-kubernetes-list-type": "atomic",
-                        "items": {
-                            "type": "object",
-                            "required": ["name", "image"],
-                            "properties": {
-                                "name": {
-                                    "description": "Name of the container.",
-                                    "type": "string",
-                                    "minLength": 1,
-                                    "maxLength": 63,
-                                },
-                                "image": {
-                                    "description": 'Image, as in "registry.example/app:$(version)".',
-                                    "type": "string",
-                                    "minLength": 1,
-                                    "maxLength": 512,
-                                },
-                            },
-                            "x-kubernetes-preserve-unknown-fields": True,
-                        },
-                    }
-                },
-                "x-kubernetes-preserve-unknown-fields": True,
-            }
-        ),
-    ]
-    """A PodSpec, as `kubectl explain deployment.spec.template.spec` describes it. The server checks it when the
-    revision's Deployment is made;
-    what it says then is shown in the Release's condition."""
-
-    @model_validator(mode="after")
-    def _images(self) -> Self:
-        containers = self.spec.get("containers")
-        if not isinstance(containers, list | tuple) or not containers:
-            raise ValueError("spec.containers: write at least one container with a name and an image")
-        for kind in ("containers", "initContainers"):
-            for index, container in enumerate(self.spec.get(kind) or ()):
-                image = container.get("image") if isinstance(container, Mapping) else None
-                if not isinstance(image, str) or not image:
-                    raise ValueError(
-                        f"spec.{kind}[{index}].image: write an image, as in registry.example/app:$(version)"
-                    )
-        return self
-
-
 # ---- components
 
 
@@ -130,11 +53,10 @@ class Traffic(Model):
     """By the weights of this HTTPRoute's backendRefs."""
 
 
-_PATH_RULE = Rule("self.matches('^/[^ #]*$')", "write a path that begins with /, as in /health")
 HTTPPath = Annotated[
     str,
-    Field(min_length=1, max_length=1024, pattern=r"^/[^ #]*$"),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024, **extra(_PATH_RULE)}),
+    Field(min_length=1, max_length=1024),
+    Matching("/[^ #]*", "write a path that begins with /, as in /health"),
 ]
 
 
@@ -204,7 +126,8 @@ class HTTPCheck(Model):
     """The path, with a query if need be."""
     status: Annotated[
         tuple[Annotated[int, Field(ge=100, le=599)], ...],
-        Field(min_length=1, max_length=16, json_schema_extra=extra(list_type="set")),
+        Field(min_length=1, max_length=16),
+        Schema(list_type="set"),
     ] = (200,)
     """The statuses that pass. Absent: 200."""
     timeout: Duration | None = None
@@ -218,11 +141,11 @@ class Check(Model):
     """A question with a yes or a no, asked at set points of the climb. A no before traffic fails the candidate, later
     it reverts."""
 
-    model_config = ConfigDict(json_schema_extra=extra(Rule("has(self.job) != has(self.http)", CHECK_MESSAGE)))
+    model_config = ConfigDict(json_schema_extra=words(Rule("has(self.job) != has(self.http)", CHECK_MESSAGE)))
 
     name: Name
     """Under this name the check is shown."""
-    when: Annotated[tuple[When, ...], Field(min_length=1, max_length=3, json_schema_extra=extra(list_type="set"))]
+    when: Annotated[tuple[When, ...], Field(min_length=1, max_length=3), Schema(list_type="set")]
     """BeforeTraffic: once, before the first step. EachStep: at each step, before the next. BeforeCompletion: once,
     after the last hold."""
     job: JobCheck | None = None
@@ -268,7 +191,7 @@ class ReleaseSpec(Model):
     """What should be live."""
 
     model_config = ConfigDict(
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule(
                 "!has(self.checks) || self.checks.all(k, !has(k.http) || "
                 + _COMPONENTS.format("k.http.component")
@@ -297,11 +220,11 @@ class ReleaseSpec(Model):
     """So long after completion the old version stays warm, for a rollback in seconds. Absent: the policy's, else 1h."""
     deadlines: Deadlines | None = None
     """How long the machine may owe something before the candidate is reverted."""
-    components: Annotated[tuple[Component, ...], named(16, least=1), UNIQUE]
+    components: Annotated[tuple[Component, ...], Field(min_length=1, max_length=16), BY_NAME, MERGED_BY_NAME]
     """The parts of the app."""
-    checks: Annotated[tuple[Check, ...], named(16), UNIQUE] = ()
+    checks: Annotated[tuple[Check, ...], Field(max_length=16), BY_NAME, MERGED_BY_NAME] = ()
     """Questions with a yes or a no, asked at set points of the climb."""
-    guards: Annotated[tuple[Guard, ...], named(32), UNIQUE] = ()
+    guards: Annotated[tuple[Guard, ...], Field(max_length=32), BY_NAME, MERGED_BY_NAME] = ()
     """Limits that are watched all the time. The policies' always apply too."""
     paused: bool | None = None
     """The ladder climbs no further while this is true. For Git; people use an Intervention."""
@@ -326,10 +249,10 @@ class Release(Model):
 
     model_config = ConfigDict(
         extra="ignore",
-        json_schema_extra=extra(
+        json_schema_extra=words(
             Rule(
                 "self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')",
-                "metadata.name: write lower-case letters, digits and '-', a letter first: it stands in names of Services",
+                "metadata.name: write lower-case letters, digits and '-', a letter first: Services bear it",
             ),
             Rule(
                 f"self.spec.components.all(c, size(self.metadata.name) + size(c.name) <= {LONGEST_NAMES})",

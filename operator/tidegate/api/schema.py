@@ -8,11 +8,13 @@ each rule has its twin in a validator, because admission may be missing where th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,42 @@ class Rule:
         return entry
 
 
-def extra(*rules: Rule, **keywords: Any) -> dict[str, Any]:
-    """Schema keywords for a field or a model: rules, and `x-kubernetes-*` words with `_` for `-`."""
+def words(*rules: Rule, **keywords: Any) -> dict[str, Any]:
+    """Schema keywords: `x-kubernetes-*` with `_` for `-`, and the rules. For a model, as its `json_schema_extra`."""
     document: dict[str, Any] = {f"x-kubernetes-{key.replace('_', '-')}": value for key, value in keywords.items()}
     if rules:
         document["x-kubernetes-validations"] = [rule.document() for rule in rules]
     return document
+
+
+class Schema:
+    """Schema keywords for a type, as an annotation of it: they stay with it wherever it is used."""
+
+    def __init__(self, *rules: Rule, **keywords: Any) -> None:
+        self._words = words(*rules, **keywords)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), **self._words}
+
+
+class Matching(Schema):
+    """Text that must match a pattern as a whole, asked here and by the API server with one sentence.
+
+    It is no bare `pattern`: its refusal would show the expression, and not what to write.
+    """
+
+    def __init__(self, pattern: str, message: str) -> None:
+        super().__init__(Rule(f"self.matches('^{pattern}$')", message))
+        self._pattern = re.compile(pattern)
+        self._message = message
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            raise ValueError(f"{value!r} is refused; {self._message}")
+        return value
 
 
 class Model(BaseModel):

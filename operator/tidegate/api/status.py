@@ -15,7 +15,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from tidegate.api.conditions import Condition
 from tidegate.api.grammar import ZERO, Duration, Percent, Time
 from tidegate.api.ladder import Step
-from tidegate.api.schema import Reader, extra
+from tidegate.api.schema import Reader, Schema
 
 
 class Phase(StrEnum):
@@ -433,7 +433,7 @@ class Revert(Part):
     """Why, in a sentence with the numbers."""
 
 
-_ATOMIC = extra(list_type="atomic")
+_ATOMIC = Schema(list_type="atomic")
 
 
 class ReleaseStatus(Part):
@@ -459,15 +459,15 @@ class ReleaseStatus(Part):
     """The version that climbs, or would begin to."""
     step: StepState | None = None
     """The step on which the ladder stands."""
-    steps: Annotated[tuple[Step, ...], Field(max_length=20, json_schema_extra=_ATOMIC)] = ()
+    steps: Annotated[tuple[Step, ...], Field(max_length=20), _ATOMIC] = ()
     """The ladder in force."""
-    components: Annotated[tuple[ComponentStatus, ...], Field(max_length=32, json_schema_extra=_ATOMIC)] = ()
+    components: Annotated[tuple[ComponentStatus, ...], Field(max_length=32), _ATOMIC] = ()
     """Where the traffic of each component is."""
-    guards: Annotated[tuple[GuardStatus, ...], Field(max_length=256, json_schema_extra=_ATOMIC)] = ()
+    guards: Annotated[tuple[GuardStatus, ...], Field(max_length=256), _ATOMIC] = ()
     """The last reading of each guard."""
-    checks: Annotated[tuple[CheckStatus, ...], Field(max_length=64, json_schema_extra=_ATOMIC)] = ()
+    checks: Annotated[tuple[CheckStatus, ...], Field(max_length=64), _ATOMIC] = ()
     """The checks of this attempt."""
-    policies: Annotated[tuple[PolicyRef, ...], Field(max_length=64, json_schema_extra=_ATOMIC)] = ()
+    policies: Annotated[tuple[PolicyRef, ...], Field(max_length=64), _ATOMIC] = ()
     """The policies that apply."""
     attempt: int = 0
     """Number of the last climb. It never falls."""
@@ -481,22 +481,22 @@ class ReleaseStatus(Part):
     """This attempt goes straight to the last step, because nothing serves that it could go back to."""
     touched: bool = False
     """This attempt has had traffic."""
-    owed: Annotated[tuple[Debt, ...], Field(max_length=64, json_schema_extra=_ATOMIC)] = ()
+    owed: Annotated[tuple[Debt, ...], Field(max_length=64), _ATOMIC] = ()
     """What the machine owes us; each debt has its deadline."""
     recall: Recall | None = None
     """A cold version that is being started for a rollback."""
-    standing: Annotated[tuple[Standing, ...], Field(max_length=32, json_schema_extra=_ATOMIC)] = ()
+    standing: Annotated[tuple[Standing, ...], Field(max_length=32), _ATOMIC] = ()
     """Interventions in force."""
-    handled: Annotated[tuple[Handled, ...], Field(max_length=20, json_schema_extra=_ATOMIC)] = ()
+    handled: Annotated[tuple[Handled, ...], Field(max_length=20), _ATOMIC] = ()
     """Interventions obeyed and not yet seen answered."""
-    rejected: Annotated[tuple[Rejected, ...], Field(max_length=20, json_schema_extra=_ATOMIC)] = ()
+    rejected: Annotated[tuple[Rejected, ...], Field(max_length=20), _ATOMIC] = ()
     """Revisions that never rise again without a Retry."""
-    history: Annotated[tuple[Past, ...], Field(max_length=10, json_schema_extra=_ATOMIC)] = ()
+    history: Annotated[tuple[Past, ...], Field(max_length=10), _ATOMIC] = ()
     """The last attempts, the newest first."""
     revert: Revert | None = None
     """The revert that is under way or was the last one."""
     conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=extra(list_type="map", list_map_keys=["type"]))
+        tuple[Condition, ...], Field(max_length=16), Schema(list_type="map", list_map_keys=["type"])
     ] = ()
     """Ready, Reconciling, Stalled, Available, GatesOpen, GuardsHealthy and Reverted, each with a reason and a
     sentence."""
