@@ -1,0 +1,3 @@
+module tidegate.dev/hack/sample
+
+go 1.26.0
