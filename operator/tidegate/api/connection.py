@@ -95,7 +95,7 @@ class Prometheus(Model):
 class Allowance(Model):
     """One thing that may be done through a Connection."""
 
-    guards: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=256), Schema(list_type="set")]
+    guards: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=64), Schema(list_type="set")]
     """Names of the Releases whose guards may ask; a * only at the end."""
 
 
@@ -104,7 +104,7 @@ class ConnectionSpec(Model):
 
     prometheus: Prometheus
     """It is a Prometheus."""
-    allow: Annotated[tuple[Allowance, ...], Field(min_length=1, max_length=64), Schema(list_type="atomic")]
+    allow: Annotated[tuple[Allowance, ...], Field(min_length=1, max_length=16), Schema(list_type="atomic")]
     """What may be done through it; nothing else."""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import AfterValidator
 
-from tidegate.api.schema import Schema
+from tidegate.api.schema import Rule, Schema
+
+TWICE_MESSAGE: Final = "two items have the same name: give each its own"
 
 
 class Named(Protocol):
@@ -20,7 +22,7 @@ def _unique(items: tuple[Named, ...]) -> tuple[Named, ...]:
     seen: set[str] = set()
     for item in items:
         if item.name in seen:
-            raise ValueError(f"{item.name!r} is there twice; give each its own name")
+            raise ValueError(f"{item.name!r} is there twice; {TWICE_MESSAGE}")
         seen.add(item.name)
     return items
 
@@ -28,5 +30,9 @@ def _unique(items: tuple[Named, ...]) -> tuple[Named, ...]:
 BY_NAME = AfterValidator(_unique)
 """No two items of one name."""
 
-MERGED_BY_NAME = Schema(list_type="map", list_map_keys=["name"])
+MERGED_BY_NAME = Schema(
+    Rule("self.all(one, self.exists_one(other, other.name == one.name))", TWICE_MESSAGE),
+    list_type="map",
+    list_map_keys=["name"],
+)
 """Beside `BY_NAME`: the API server merges by it."""

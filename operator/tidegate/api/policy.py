@@ -17,7 +17,7 @@ from tidegate.api.schema import Matching, Model, Schema
 NAME_PATTERN_MESSAGE: Final = "write a name, or the beginning of one and a *, as in nightly-*"
 
 NamePattern = Annotated[
-    str, Field(min_length=1, max_length=253), Matching("([a-z0-9][a-z0-9.-]*)?[*]?", NAME_PATTERN_MESSAGE)
+    str, Field(min_length=1, max_length=63), Matching("([a-z0-9][a-z0-9.-]*)?[*]?", NAME_PATTERN_MESSAGE)
 ]
 """A name, or the beginning of one and a `*`."""
 
@@ -30,13 +30,11 @@ def matches(pattern: str, name: str) -> bool:
 class AppliesTo(Model):
     """By name, not by labels that an author could change."""
 
-    names: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=256), Schema(list_type="set")] | None = (
-        None
-    )
+    names: Annotated[tuple[NamePattern, ...], Field(min_length=1, max_length=64), Schema(list_type="set")] | None = None
     """Names of Releases, or beginnings of names with a *. Absent: all."""
     except_: Annotated[
         tuple[NamePattern, ...] | None,
-        Field(alias="except", min_length=1, max_length=256),
+        Field(alias="except", min_length=1, max_length=64),
         Schema(list_type="set"),
     ] = None
     """Names, or beginnings of names with a *, to which it does not apply all the same."""

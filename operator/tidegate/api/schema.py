@@ -25,19 +25,12 @@ class Rule:
     message: str
     path: str = ""
     """Relative to where the rule stands, as in `.name`: which field the refusal names."""
-    message_expression: str = ""
-    """CEL that gives the sentence with the offending name in it; `message` is the fallback."""
-    reason: str = ""
 
     def document(self) -> dict[str, Any]:
         """The entry as it stands in the definition."""
         entry: dict[str, Any] = {"rule": self.expression, "message": self.message}
-        if self.message_expression:
-            entry["messageExpression"] = self.message_expression
         if self.path:
             entry["fieldPath"] = self.path
-        if self.reason:
-            entry["reason"] = self.reason
         return entry
 
 
