@@ -85,6 +85,7 @@ def up_control_plane_only(layout: Layout, progress: Progress) -> None:
     with _only_one(layout):
         binaries = build.kubernetes(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
+        _sample(layout, progress)
         running = state.read(layout)
         if running is not None and running.whole:
             progress.say("the whole cluster is up already, which is more than was asked for")
@@ -175,7 +176,9 @@ def supervise(layout: Layout, arguments: list[str]) -> None:
 def exec_environment(layout: Layout) -> Mapping[str, str]:
     """What a command inside finds: our environment, kubectl and friends, an admin's kubeconfig."""
     found = dict(os.environ)
-    found["PATH"] = ":".join([str(layout.venv_bin), found.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")])
+    found["PATH"] = ":".join(
+        [str(layout.venv_bin), str(layout.bin), found.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]
+    )
     found["KUBECONFIG"] = str(layout.kubeconfig)
     # kubectl keeps what it discovered for hours; another cluster may serve other kinds.
     found["KUBECACHEDIR"] = str(layout.state / "kubectl-cache")
@@ -193,8 +196,16 @@ def load_archive(layout: Layout, archive: Path, progress: Progress) -> None:
     node.import_images(software, running.pid, archive)
 
 
+def _sample(layout: Layout, progress: Progress) -> Path:
+    binary = build.sample(layout, progress)
+    layout.bin.mkdir(exist_ok=True)
+    (layout.bin / "sample").unlink(missing_ok=True)
+    (layout.bin / "sample").symlink_to(binary)
+    return binary
+
+
 def _stock(layout: Layout, software: Software, progress: Progress) -> Path:
-    images = stock_images(build.sample(layout, progress), software.command("busybox"))
+    images = stock_images(_sample(layout, progress), software.command("busybox"))
     archive = layout.images / "stock.tar"
     digest = write_archive(archive, images)
     (layout.images / "stock.digest").write_text(digest)

@@ -63,6 +63,11 @@ class Layout:
         return self.state / "images"
 
     @property
+    def bin(self) -> Path:
+        """Programs of ours for commands inside: `sample`, which is the load generator too."""
+        return self.state / "bin"
+
+    @property
     def venv_bin(self) -> Path:
         return Path(os.environ.get("TIDEGATE_VENV", self.checkout / ".venv")).resolve() / "bin"
 
