@@ -1,0 +1,103 @@
+"""The operator as a process, with the rights of its own ServiceAccount and no others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from hack.stage.api import Api
+
+ROOT = Path(__file__).parents[2]
+SYSTEM = "tidegate-system"
+
+
+def install() -> None:
+    """CRDs, roles and admission policies, with the README's own commands."""
+    for command in (
+        ["apply", "-k", "crds"],
+        ["wait", "--for=condition=Established", "--timeout=60s", "-k", "crds"],
+        ["apply", "-k", "manifests/base"],
+    ):
+        subprocess.run(["kubectl", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+class Operator:
+    """`run` of the command line, in the background. Its log goes to a file."""
+
+    def __init__(self, api: Api, folder: Path, *, port: int = 8090, **settings: str) -> None:
+        self._api, self._folder, self.port, self._settings = api, folder, port, settings
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def log(self) -> Path:
+        return self._folder / "operator.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self._kubeconfig()),
+            "TIDEGATE_HEALTH_PORT": str(self.port),
+            **self._settings,
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tidegate.controller"], env=environment, stdout=log, stderr=log, cwd=ROOT
+            )
+
+    def kill(self) -> None:
+        """kill -9: nothing is said goodbye to."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(with_signal)
+            self._process.wait(timeout=20)
+
+    def __enter__(self) -> "Operator":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _kubeconfig(self) -> Path:
+        path = self._folder / "operator.kubeconfig"
+        if not path.exists():
+            cluster = {"server": self._api.server, "certificate-authority": self._api.authority}
+            config = {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "stage", "cluster": cluster}],
+                "users": [{"name": "tidegate", "user": {"token": self._api.token(SYSTEM, "tidegate")}}],
+                "contexts": [{"name": "stage", "context": {"cluster": "stage", "user": "tidegate"}}],
+                "current-context": "stage",
+            }
+            path.write_text(yaml.safe_dump(config))
+            path.chmod(0o600)
+        return path
+
+    def lines(self) -> list[dict[str, object]]:
+        """The log, each line as the object that it is; lines that are none are left out."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
