@@ -266,7 +266,7 @@ def main() -> int:
     check = parser.parse_args().check
     FOLDER.mkdir(exist_ok=True)
     stale = [kind.file for kind in KINDS if not kind.file.exists() or kind.file.read_text() != rendered(kind)]
-    stray = sorted(set(FOLDER.glob("*.yaml")) - {kind.file for kind in KINDS})
+    stray = sorted(set(FOLDER.glob(f"{GROUP}_*.yaml")) - {kind.file for kind in KINDS})
     if check:
         for file in (*stale, *stray):
             print(f"crds/{file.name} is not as hack/generate_crds.py writes it: run make crds", file=sys.stderr)
