@@ -1,1 +1,1 @@
-"""A stage on the local cluster: the sample app, its load, and the operator as a process. Used by the demo and the tests."""
+"""A stage on the local cluster: the sample app, its load, the operator as a process. For the demo and the tests."""

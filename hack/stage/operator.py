@@ -46,7 +46,7 @@ class Operator:
         environment = {
             **os.environ,
             "KUBECONFIG": str(self._kubeconfig()),
-            "TIDEGATE_HEALTH_PORT": str(self.port),
+            "TIDEGATE_PORT": str(self.port),
             **self._settings,
         }
         with self.log.open("ab") as log:

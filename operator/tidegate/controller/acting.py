@@ -1,0 +1,62 @@
+"""Act: run the effects of a recorded decision, all at the same time; none waits for a sibling.
+
+What they return is not believed, the next look decides. An error becomes a sentence for the condition.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from tidegate.api.conditions import Reason
+from tidegate.controller.picture import Obstacle, Picture
+from tidegate.controller.settling import Settler
+from tidegate.engine.values import Answer, Effect, Ensure, Forget, Pin, Retire, RunCheck, Start
+from tidegate.errors import Conflict, Permanent, TidegateError
+from tidegate.targets.port import App, Target
+
+EFFECT_TIMEOUT = 10.0
+"""Seconds one effect may take. The Lease must be ours for longer than that when it begins unconfirmed."""
+
+
+class Actor:
+    def __init__(self, target: Target, run_check: Callable[..., Awaitable[None]], settler: Settler) -> None:
+        self._target, self._run_check, self._settler = target, run_check, settler
+
+    async def act(self, app: App, picture: Picture, effects: Iterable[Effect]) -> tuple[Obstacle, ...]:
+        """Do them, each with a time-out. Gives the sentences of those that failed; a lost race is no failure."""
+        calls = self._calls(app, picture, tuple(effects))
+        results = await asyncio.gather(*(self._guarded(name, call) for name, call in calls))
+        return tuple(result for result in results if result is not None)
+
+    def _calls(self, app: App, picture: Picture, effects: tuple[Effect, ...]) -> list[tuple[str, Awaitable[None]]]:
+        writes = [effect for effect in effects if isinstance(effect, Ensure)]
+        calls: list[tuple[str, Awaitable[None]]] = []
+        if writes:
+            calls.append(("write the weights", self._target.ensure(app, writes, picture.now)))
+        for effect in effects:
+            if isinstance(effect, Start):
+                calls.append((f"start {effect.part}", self._target.start(app, effect)))
+            elif isinstance(effect, Retire):
+                calls.append((f"take down {effect.part}", self._target.retire(app, effect)))
+            elif isinstance(effect, Pin):
+                calls.append((f"pin the Service of {effect.part}", self._target.pin(app, effect)))
+            elif isinstance(effect, RunCheck):
+                calls.append((f"run check {effect.key.name}", self._run_check(app, effect.key, picture.sight.sizes)))
+            elif isinstance(effect, Answer):
+                calls.append(("answer an Intervention", self._settler.answer(app, effect, picture.now)))
+            elif isinstance(effect, Forget):
+                calls.append(("let the Release go", self._settler.forget(app, effect)))
+        return calls
+
+    async def _guarded(self, name: str, call: Awaitable[None]) -> Obstacle | None:
+        try:
+            async with asyncio.timeout(EFFECT_TIMEOUT):
+                await call
+        except Conflict:
+            return None
+        except Permanent as error:
+            return Obstacle(Reason.NOT_PERMITTED, f"could not {name}: {error.message}")
+        except TidegateError as error:
+            return Obstacle(Reason.TARGET_UNKNOWN, f"could not {name}: {error.message}")
+        except TimeoutError:
+            return Obstacle(Reason.TARGET_UNKNOWN, f"could not {name} within {EFFECT_TIMEOUT:g} s; it is tried again")
+        return None

@@ -1,0 +1,129 @@
+"""Who is told of transitions: Kubernetes Events (one a transition), the operator's metrics, and the log.
+
+Told after the status is recorded, never before, so that nothing is told that did not happen; telling waits for nobody.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from tidegate.api import ReleaseStatus
+from tidegate.controller.events import Reporter
+from tidegate.controller.metrics import Metrics
+from tidegate.controller.picture import Picture
+from tidegate.controller.story import percent
+from tidegate.engine.values import Effect, Ensure, Phase
+from tidegate.kube.resources import Key, Object, key_of
+
+logger = logging.getLogger(__name__)
+
+
+class News(NamedTuple):
+    """One transition, in a word and a sentence."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
+def news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+    """What an SRE wants to hear of the change from one status to the next."""
+    name = after.candidate.version if after.candidate else picture.spec.version.name
+    if after.phase is not before.phase:
+        yield from _phase_news(name, before, after)
+    elif after.phase is Phase.PROGRESSING and after.weight > before.weight:
+        yield News("WeightRaised", f"{name} goes to {percent(after.weight)}")
+    hands = {c.name for c in before.components if c.hand}
+    for component in after.components:
+        if component.hand and component.name not in hands:
+            yield News(
+                "LoweredByHand", f"the weight of {component.name} was lowered by hand; kept, nothing climbs", True
+            )
+    yield from _people_news(before, after)
+
+
+def _phase_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+    revert = after.revert
+    stable = after.stable.version if after.stable else "nothing"
+    if after.phase is Phase.PREPARING:
+        yield News("Starting", f"{name} is prepared, attempt {after.attempt}")
+    elif after.phase is Phase.PROGRESSING:
+        yield News("Progressing", f"{name} climbs from {percent(after.weight)}")
+    elif after.phase is Phase.COMPLETED and after.stable != before.stable:
+        yield News("Completed", f"{stable} is live and proven")
+    elif after.phase is Phase.REVERTING and revert:
+        yield News("Reverting", revert.message or f"{name} is taken back", revert.cause.rejects)
+    elif after.phase in (Phase.REVERTED, Phase.FAILED) and before.phase is not Phase.IDLE:
+        message = revert.message if revert else ""
+        yield News(str(after.phase), f"{stable} serves; {message}", bool(revert and revert.cause.rejects))
+
+
+def _people_news(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+    known = {handled.uid for handled in before.handled}
+    for handled in after.handled:
+        if handled.uid not in known:
+            yield News("InterventionAnswered", f"{handled.outcome}: {handled.message}")
+    if after.recall and after.recall.gave_up and not (before.recall and before.recall.gave_up):
+        yield News("RollbackRefused", f"{after.recall.version.version} did not become ready in time", True)
+    elif after.recall and not before.recall:
+        yield News("RollingBack", f"{after.recall.version.version} is started beside what serves")
+
+
+def put_back(picture: Picture, effects: Iterable[Effect]) -> Iterator[tuple[str, News]]:
+    """Foreign edits that raise exposure are undone, and told, with who did it; each under the edit's own token."""
+    for effect in effects:
+        if not isinstance(effect, Ensure) or effect.part not in picture.sight.foreign:
+            continue
+        part = picture.before.part(effect.part)
+        if part is None or part.hand or part.landed < part.move:
+            continue
+        author = picture.sight.foreign[effect.part]
+        note = f"{author} changed the weights of {effect.part}; they are put back to what the status says"
+        yield effect.expects.token, News("ForeignEditPutBack", note, True)
+
+
+class Audience:
+    """Tells all of them."""
+
+    def __init__(self, reporter: Reporter, metrics: Metrics) -> None:
+        self._reporter, self._metrics = reporter, metrics
+
+    def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
+        """A status was written."""
+        for item in news(picture, before, after):
+            self._tell(document, item, None)
+        self._count(key_of(document), picture, before, after)
+
+    def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None:
+        """Effects are about to run."""
+        for token, item in put_back(picture, effects):
+            self._tell(document, item, token)
+
+    def gone(self, key: Key) -> None:
+        """The object is no more."""
+        self._metrics.forget(key)
+
+    def _tell(self, document: Object, item: News, occasion: str | None) -> None:
+        logger.info(item.note, extra={"transition": item.reason})
+        self._reporter.record(
+            document, item.reason, item.note, action=item.reason, warning=item.warning, occasion=occasion
+        )
+
+    def _count(self, key: Key, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
+        metrics = self._metrics
+        if after.phase is not before.phase:
+            metrics.entered(after.phase)
+        metrics.phase(key, after.phase)
+        metrics.versions(
+            key,
+            after.stable.version if after.stable else "",
+            after.candidate.version if after.candidate else "",
+        )
+        for component in after.components:
+            weight = component.weight.observed if component.weight else None
+            metrics.weight(key, component.name, (weight or 0) / 1000)
+        for guard in after.guards:
+            metrics.guard(key, guard.name, guard.verdict, {})
+        done, was = after.revert, before.revert
+        if done and done.finished_at and done.at and not (was and was.finished_at and was.at == done.at):
+            metrics.reverted(done.cause, done.finished_at - done.at)

@@ -1,0 +1,186 @@
+"""Observe: everything that one pass decides on, put into one picture. Caches only, nothing here waits for a network."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.api import Effective, GuardStatus, effective
+from tidegate.api.conditions import Reason
+from tidegate.api.parse import parse_intervention, parse_policy
+from tidegate.api.policy import ReleasePolicy
+from tidegate.api.status import CheckOutcome, CheckStatus, ReleaseStatus
+from tidegate.checks.port import CheckResult
+from tidegate.controller.picture import Obstacle, Picture
+from tidegate.controller.plan import act_of, authors_of, kept_versions, spec_of, unanswered
+from tidegate.engine.promise import demand
+from tidegate.engine.values import (
+    CLIMBING,
+    Act,
+    CheckKey,
+    Evidence,
+    Gate,
+    Observation,
+    Outcome,
+    Phase,
+    Spec,
+    Status,
+    Verdict,
+    Watched,
+    When,
+)
+from tidegate.errors import Invalid
+from tidegate.kube.cluster import Cluster
+from tidegate.kube.resources import INTERVENTIONS, POLICIES
+from tidegate.targets.port import App, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the guards say, and what they were asked for. `obstacles`: what keeps guards from judging at all."""
+
+    verdict: Verdict
+    evidence: Evidence | None
+    guards: tuple[GuardStatus, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+class Judge(Protocol):
+    def judge(self, app: App, force: Effective, written: ReleaseStatus, now: float) -> Judged:
+        """What the guards of this Release say for its attempt and moves as they are."""
+
+
+class CheckRunner(Protocol):
+    def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]: ...
+
+
+class Looker:
+    """Looks at one Release and all that belongs to it."""
+
+    def __init__(self, cluster: Cluster, target: Target, checks: CheckRunner, judge: Judge, tick: float) -> None:
+        self._cluster, self._target, self._checks, self._judge, self._tick = cluster, target, checks, judge, tick
+
+    async def look(
+        self,
+        app: App,
+        written: ReleaseStatus,
+        watched: Watched,
+        now: float,
+        *,
+        confirmed: bool,
+        troubles: tuple[Obstacle, ...],
+    ) -> Picture:
+        release, status = app.release, app.status
+        policies, obstacles = self._policies(app.namespace)
+        force = effective(release, policies)
+        spec = spec_of(release, force, stable=status.stable, acts=self._acts(app), tick=self._tick)
+        sight = await self._target.observe(app, demand(spec, status), now)
+        judged = self._judge.judge(app, force, written, now)
+        obstacles += tuple(Obstacle(Reason.POLICY_CONFLICT, sentence) for sentence in force.conflicts)
+        obstacles += tuple(Obstacle(Reason.POLICY_VIOLATED, sentence) for sentence in force.violations)
+        obstacles += tuple(Obstacle(refusal.reason, refusal.sentence) for refusal in sight.refusals)
+        obstacles += judged.obstacles
+        if status.stable is None and status.phase in (Phase.IDLE, Phase.WAITING):
+            obstacles += tuple(Obstacle(found.reason, found.sentence) for found in sight.occupied)
+        outcomes, shown = self._look_at_checks(app, spec, written, now)
+        gate = Gate.SHUT if obstacles else Gate.OPEN
+        seen = Observation(
+            readings=tuple(sorted(sight.readings.items())),
+            instances=sight.instances,
+            watched=watched,
+            verdict=judged.verdict,
+            evidence=judged.evidence,
+            start=gate,
+            step=gate,
+            checks=outcomes,
+            kept=kept_versions(sight.kept, written.history, status.stable),
+            confirmed=confirmed,
+        )
+        return Picture(
+            release=release,
+            force=force,
+            spec=spec,
+            before=status,
+            seen=seen,
+            sight=sight,
+            now=now,
+            guards=judged.guards,
+            checks=shown,
+            obstacles=obstacles,
+            troubles=troubles,
+            authors=authors_of(_authors(written), release, spec.version.content),
+        )
+
+    def _policies(self, namespace: str) -> tuple[list[ReleasePolicy], tuple[Obstacle, ...]]:
+        """A policy that can't be read shuts the gates: it may have said no."""
+        policies, obstacles = [], []
+        for document in self._cluster.within(POLICIES, namespace):
+            try:
+                policies.append(parse_policy(document))
+            except Invalid as error:
+                name = document["metadata"]["name"]
+                obstacles.append(Obstacle(Reason.POLICY_CONFLICT, f"policy {name} can't be read: {error.message}"))
+        return policies, tuple(obstacles)
+
+    def _acts(self, app: App) -> tuple[Act, ...]:
+        documents = self._cluster.within(INTERVENTIONS, app.namespace)
+        mine = [d for d in documents if (d.get("spec") or {}).get("targetRef", {}).get("name") == app.name]
+        interventions = []
+        for document in mine:
+            try:
+                interventions.append(parse_intervention(document))
+            except Invalid:
+                continue  # admission lets none such in; one that slipped by acts on nothing
+        waiting = unanswered(interventions, app.name)
+        return tuple(act_of(i) for i in waiting if i.spec.target_ref.uid in (None, app.uid))
+
+    def _look_at_checks(
+        self, app: App, spec: Spec, written: ReleaseStatus, now: float
+    ) -> tuple[tuple[tuple[CheckKey, Outcome], ...], tuple[CheckStatus, ...]]:
+        """Outcomes that are written down stand; the others are asked of the runner."""
+        known = {_key(check): check for check in written.checks if check.attempt == app.status.attempt}
+        keys = [key for key in _keys(spec, app.status) if key not in known or not known[key].outcome]
+        outcomes = {key: Outcome(check.outcome) for key, check in known.items() if check.outcome}
+        shown = dict(known)
+        for key, result in self._checks.observe(app, keys).items():
+            outcomes[key] = result.outcome
+            ended = result.outcome is not Outcome.RUNNING
+            old = known.get(key)
+            shown[key] = CheckStatus(
+                name=key.name,
+                when=key.when,
+                key=key.part,
+                attempt=key.attempt,
+                move=key.move,
+                outcome=CheckOutcome(result.outcome.value) if ended else "",
+                job=result.job,
+                at=now if ended or old is None else old.at,
+                message=result.message,
+            )
+        current = [check for key, check in shown.items() if key.attempt == app.status.attempt]
+        return tuple(outcomes.items()), tuple(current[-32:])
+
+
+def _key(check: CheckStatus) -> CheckKey:
+    return CheckKey(check.name, When(check.when), check.attempt, check.key, check.move)
+
+
+def _keys(spec: Spec, status: Status) -> list[CheckKey]:
+    """Every check that could have been asked in this attempt, as its moves stand now."""
+    if status.phase not in CLIMBING:
+        return []
+    keys = []
+    for check in spec.checks:
+        for when in check.when:
+            if when is When.EACH_STEP:
+                keys += [CheckKey(check.name, when, status.attempt, part.name, part.move) for part in status.parts]
+            else:
+                keys.append(CheckKey(check.name, when, status.attempt))
+    return keys
+
+
+def _authors(written: ReleaseStatus) -> dict[str, str]:
+    """Who asked for which content, as far as the status tells."""
+    references = [r for r in (written.stable, written.previous, written.candidate) if r is not None]
+    known = {past.revision: past.author for past in written.history if past.author}
+    known.update({r.revision: r.author for r in references if r.author})
+    return known

@@ -1,0 +1,286 @@
+"""The loop: observe, decide, record, act, for one Release at a time.
+
+1. Take the freshest object that is not older than our own last write of it; observe the world after that.
+2. Decide. If the status changed, write it with the resourceVersion it was read at; whoever lost that race throws the
+   decision away, effects too.
+3. If it did not change but there is something to do, confirm first that we still lead: no compare-and-swap has.
+4. Run the effects. The next look decides what became of them.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.api import ReleaseStatus, Writer, parse_meta, parse_release, parse_release_status
+from tidegate.api.conditions import ConditionType, Reason
+from tidegate.api.meta import FINALIZER, short
+from tidegate.api.release import Release
+from tidegate.api.revision import revision
+from tidegate.controller import logs, story
+from tidegate.controller.acting import EFFECT_TIMEOUT, Actor
+from tidegate.controller.looking import Looker
+from tidegate.controller.memory import remember
+from tidegate.controller.picture import Obstacle, Picture
+from tidegate.controller.recording import READINGS_EVERY, compose, worth_writing
+from tidegate.controller.settling import Settler
+from tidegate.engine import decide
+from tidegate.engine.values import CLIMBING, Decision, Effect, Phase, Reread, Status, Watched
+from tidegate.errors import Conflict, Invalid, NotFound, TidegateError
+from tidegate.kube.cluster import Cluster
+from tidegate.kube.resources import RELEASES, Key, Object
+from tidegate.targets.port import App
+
+logger = logging.getLogger(__name__)
+
+SLACK = 5.0
+"""A pass that comes later than promised by more than this was a gap in watching: what it missed is not credited."""
+
+FIRST_RETRY, FIRST_REPEAT = 0.5, 0.05
+LONGEST_RETRY, LONGEST_REVERT_RETRY = 60.0, 5.0
+
+
+class Leadership(Protocol):
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def holder(self) -> str: ...
+    def safe_for(self, seconds: float) -> bool: ...
+
+
+class Audience(Protocol):
+    """Who is told of transitions: Events, metrics, logs. Telling never delays and never fails."""
+
+    def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None: ...
+    def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None: ...
+    def gone(self, key: Key) -> None: ...
+
+
+@dataclass(slots=True)
+class Attention:
+    """What one process knows about one object beside its status: how it watched, and how its effects went."""
+
+    uid: str
+    since: float
+    last: float
+    promised: float | None = None
+    wrote: float = 0.0
+    failures: int = 0  # passes in a row whose effects failed
+    repeats: int = 0  # passes in a row that had something to do and nothing new to write
+    troubles: tuple[Obstacle, ...] = ()
+
+
+class Loop:
+    def __init__(
+        self,
+        cluster: Cluster,
+        looker: Looker,
+        actor: Actor,
+        settler: Settler,
+        leadership: Leadership,
+        audience: Audience,
+        *,
+        closing: tuple[Callable[[], Awaitable[None]], ...] = (),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster, self._looker, self._actor, self._settler = cluster, looker, actor, settler
+        self._leadership, self._audience, self._wall = leadership, audience, wall
+        self._attention: dict[Key, Attention] = {}
+        self._confessions: set[asyncio.Task[None]] = set()
+        self._closing = closing
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Gives the instant at which to look again (seconds since the epoch), or None."""
+        document = await self._cluster.read(RELEASES, key.namespace, key.name)
+        if document is None:
+            self.gone(key)
+            return None
+        try:
+            return await self._pass(key, document, confirmed=False)
+        except (Conflict, NotFound):
+            await self._cluster.fresh(RELEASES, key.namespace, key.name)
+            return self._now()
+        except Invalid as error:
+            await self._tell(key, document, Reason.INVALID, error.message)
+            return None
+
+    def failed(self, key: Key, sentence: str, again_in: float) -> None:
+        """A pass ended so. A poison object hurts only itself, and says so in its condition as soon as it can."""
+        logger.warning("a pass failed and is tried again in %.1f s: %s", again_in, sentence)
+        attention = self._attention.get(key)
+        if attention is not None:
+            attention.troubles = (Obstacle(Reason.INTERNAL_ERROR, sentence),)
+            attention.failures += 1
+        if attention is None or attention.failures > 1:
+            task = asyncio.create_task(self._confess(key, sentence))
+            self._confessions.add(task)
+            task.add_done_callback(self._confessions.discard)
+
+    async def _confess(self, key: Key, sentence: str) -> None:
+        document = self._cluster.get(RELEASES, key.namespace, key.name)
+        if document is not None and self._leadership.safe_for(EFFECT_TIMEOUT):
+            with suppress(TidegateError):
+                await self._tell(key, document, Reason.INTERNAL_ERROR, sentence)
+
+    def gone(self, key: Key) -> None:
+        """The Release was deleted: what is kept of it in memory can go."""
+        self._attention.pop(key, None)
+        self._audience.gone(key)
+
+    async def close(self) -> None:
+        """End what runs in the background, and all connections."""
+        for task in list(self._confessions):
+            task.cancel()
+        for close in self._closing:
+            await close()
+
+    # ---- one pass
+
+    async def _pass(self, key: Key, document: Object, *, confirmed: bool) -> float | None:
+        meta = parse_meta(document)
+        if meta.deleting and FINALIZER not in meta.finalizers:
+            return None
+        release = parse_release(document)
+        if FINALIZER not in meta.finalizers:
+            document = await self._settler.hold(document)
+            release = parse_release(document)
+        written = release.status
+        if written.writer is not None and written.writer.epoch > self._leadership.epoch:
+            logger.warning("a newer leader has written this status; leaving it alone")
+            return None
+        now = self._now()
+        attention = self._attend(key, release.metadata.uid, now)
+        status = remember(written)
+        app = _app(key, release, status)
+        picture = await self._looker.look(
+            app,
+            written,
+            Watched(attention.since, attention.last),
+            now,
+            confirmed=confirmed,
+            troubles=attention.troubles,
+        )
+        decision = decide(picture.spec, status, picture.seen, now)
+        if any(isinstance(effect, Reread) for effect in decision.effects):
+            fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
+            return now if fresh is None else await self._pass(key, fresh, confirmed=True)
+        with logs.bind(revision=short(app.revision), step=str(written.step.number if written.step else 0)):
+            return await self._record_and_act(key, document, app, picture, decision, attention)
+
+    async def _record_and_act(
+        self, key: Key, document: Object, app: App, picture: Picture, decision: Decision, attention: Attention
+    ) -> float | None:
+        before = picture.release.status
+        writer = Writer(holder=self._leadership.holder, epoch=self._leadership.epoch)
+        after = compose(picture, decision.status, before, writer)
+        since_last = picture.now - attention.wrote
+        wrote = worth_writing(before, after, since_last)
+        if wrote:
+            document = await self._write(key, document, after)
+            attention.wrote = picture.now
+            self._audience.recorded(document, picture, before, after)
+        effects = decision.effects
+        if effects and not wrote and not await self._still_lead(key, document):
+            return self._now()
+        if effects:
+            self._audience.acting(document, picture, effects)
+            app = _with_status(app, decision.status)
+            attention.troubles = await self._actor.act(app, picture, effects)
+            attention.failures = attention.failures + 1 if attention.troubles else 0
+        else:
+            attention.troubles, attention.failures = (), 0
+        attention.repeats = attention.repeats + 1 if effects and not wrote else 0
+        attention.last = picture.now
+        attention.promised = self._next_look(decision, attention, picture, before, after, wrote)
+        return attention.promised
+
+    def _next_look(
+        self,
+        decision: Decision,
+        attention: Attention,
+        picture: Picture,
+        before: ReleaseStatus,
+        after: ReleaseStatus,
+        wrote: bool,
+    ) -> float | None:
+        """Right after an effect, but slower each time that it fails; else when the engine says."""
+        now = self._now()
+        longest = LONGEST_REVERT_RETRY if decision.status.phase is Phase.REVERTING else LONGEST_RETRY
+        if attention.troubles:
+            return now + min(FIRST_RETRY * 2 ** min(attention.failures, 10), longest)
+        if attention.repeats > 1:
+            return now + min(FIRST_REPEAT * 2 ** min(attention.repeats, 10), longest)
+        if decision.effects:
+            return now
+        if not wrote and before.document() != after.document() and decision.status.phase in CLIMBING:
+            due = attention.wrote + READINGS_EVERY
+            return due if decision.wake_at is None else min(due, decision.wake_at)
+        return decision.wake_at
+
+    async def _still_lead(self, key: Key, document: Object) -> bool:
+        """The Lease is ours for longer than an effect may take, and the object is as we read it."""
+        if not self._leadership.safe_for(EFFECT_TIMEOUT):
+            return False
+        fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
+        return fresh is not None and fresh["metadata"]["resourceVersion"] == document["metadata"]["resourceVersion"]
+
+    async def _write(self, key: Key, document: Object, after: ReleaseStatus) -> Object:
+        """Compare-and-swap. What is absent now is removed by name: a merge patch keeps what it does not hear of."""
+        patch = _replacing(document.get("status") or {}, after.document())
+        body = {"metadata": {"resourceVersion": document["metadata"]["resourceVersion"]}, "status": patch}
+        return await self._cluster.merge(RELEASES, key.namespace, key.name, body, subresource="status")
+
+    # ---- what no pass can be made of
+
+    async def _tell(self, key: Key, document: Object, reason: Reason, sentence: str) -> None:
+        """Ready and Stalled say what is wrong; the memory in the status is left as it is."""
+        now, meta = self._now(), document["metadata"]
+        written = parse_release_status(document)
+        told = []
+        for kind, value in ((ConditionType.READY, False), (ConditionType.STALLED, True)):
+            fact = story.fact(kind, value, reason, sentence)
+            told.append(story.dated(fact, written.condition(kind), meta.get("generation", 0), now))
+        kinds = {condition.type for condition in told}
+        rest = tuple(condition for condition in written.conditions if condition.type not in kinds)
+        after = written.model_copy(update={"conditions": (*told, *rest)})
+        if after.document() != written.document():
+            await self._write(key, document, after)
+
+    # ---- attention
+
+    def _attend(self, key: Key, uid: str, now: float) -> Attention:
+        """How this object was watched, unbroken since when. A late pass, or another object, starts anew."""
+        attention = self._attention.get(key)
+        if attention is None or attention.uid != uid:
+            attention = self._attention[key] = Attention(uid, now, now)
+        elif attention.promised is not None and now > attention.promised + SLACK:
+            attention.since = now
+        return attention
+
+    def _now(self) -> float:
+        return round(self._wall(), 3)
+
+
+def _app(key: Key, release: Release, status: Status) -> App:
+    return App(key.namespace, key.name, release.metadata.uid, release, status, revision(release))
+
+
+def _with_status(app: App, status: Status) -> App:
+    return App(app.namespace, app.name, app.uid, app.release, status, app.revision)
+
+
+def _replacing(old: object, new: dict[str, object]) -> dict[str, object]:
+    """A merge patch that leaves exactly `new`: what `old` has and `new` has not is set to null, at every depth."""
+    if not isinstance(old, dict):
+        return new
+    patch: dict[str, object] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        was = old.get(name)
+        if isinstance(value, dict) and isinstance(was, dict):
+            patch[name] = _replacing(was, value)
+        elif value != was:
+            patch[name] = value
+    return patch

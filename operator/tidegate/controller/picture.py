@@ -1,0 +1,39 @@
+"""All that one pass saw of one Release, in one value: what the engine decides on, and what the story is told from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tidegate.api import Effective, GuardStatus, Release
+from tidegate.api.conditions import Reason
+from tidegate.api.status import CheckStatus
+from tidegate.engine.values import Observation, Spec, Status
+from tidegate.targets.port import Problem, Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a gate is shut, or what a person must mend."""
+
+    reason: Reason | str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`obstacles` shut the gates; `troubles` are the sentences of effects that failed last time."""
+
+    release: Release
+    force: Effective
+    spec: Spec
+    before: Status
+    seen: Observation
+    sight: Sight
+    now: float
+    guards: tuple[GuardStatus, ...] = ()
+    checks: tuple[CheckStatus, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    troubles: tuple[Obstacle, ...] = ()
+    authors: Mapping[str, str] = field(default_factory=dict)
+
+    def problems_of(self, content: str, parts: tuple[str, ...]) -> tuple[Problem, ...]:
+        return tuple(p for p in self.sight.problems if p.part in parts and p.content in ("", content))

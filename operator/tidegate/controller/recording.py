@@ -1,0 +1,230 @@
+"""The status that a pass ends with: memory and story together, and whether it is worth a write.
+
+Zero writes at rest: equal status is not patched, and readings alone (numbers of guards, counts of pods) are written
+with a verdict or once a minute.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate.api import status as api
+from tidegate.api.grammar import FULL, ZERO, Percent
+from tidegate.controller import story
+from tidegate.controller.memory import component_memory, write_down
+from tidegate.controller.picture import Picture
+from tidegate.engine.promise import promise, takes_part
+from tidegate.engine.values import CLIMBING, Cause, Part, Phase, Status, Verdict
+from tidegate.targets.port import Size
+
+READINGS_EVERY = 60.0
+"""Seconds between two writes for readings alone."""
+
+_HISTORY = 10
+_FACES = {Verdict.PASS: "ok", Verdict.BREACH: "breached", Verdict.HOLD: "hold", Verdict.UNKNOWN: "no data"}
+
+
+def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer: api.Writer) -> api.ReleaseStatus:
+    """The whole status that should stand in the object."""
+    revert = _revert(picture, status, before)
+    number, of = story.step_of(picture, status)
+    climbs = status.phase in CLIMBING
+    fields: dict[str, Any] = {
+        **write_down(status, dict(picture.authors)),
+        "observed_generation": picture.release.metadata.generation,
+        "weight": Percent(story.exposure(status, picture.spec.version.content)),
+        "summary": api.Summary(step=f"{number}/{of}" if climbs else "", guards=_guards_in_short(picture)),
+        "writer": writer,
+        "step": _step(status, number) if climbs else None,
+        "steps": picture.force.steps,
+        "components": tuple(_component(picture, status, part, before) for part in status.parts),
+        "guards": picture.guards if climbs or status.phase is Phase.REVERTING else before.guards,
+        "checks": picture.checks,
+        "policies": picture.force.policies,
+        "history": _history(picture, status, before),
+        "revert": revert,
+        "conditions": story.conditions(picture, status, revert.message if revert else "", before.conditions),
+    }
+    if status.phase is Phase.WAITING and status.candidate is None:
+        fields["candidate"] = _waiting_candidate(picture)
+    return api.ReleaseStatus(**fields)
+
+
+def _waiting_candidate(picture: Picture) -> api.CandidateRef:
+    wanted = picture.spec.version
+    return api.CandidateRef(
+        version=wanted.name, revision=wanted.content, author=picture.authors.get(wanted.content, "")
+    )
+
+
+def _step(status: Status, number: int) -> api.StepState:
+    parts = [part for part in status.parts if takes_part(status, part.name)]
+    landed = [part.landed_at for part in parts if part.landed >= part.move]
+    return api.StepState(
+        number=number,
+        decided_at=max((part.moved for part in parts if part.weight), default=0.0) or None,
+        shifted_at=(max(landed) or None) if parts and len(landed) == len(parts) else None,
+        guarded=round(min((part.held for part in parts), default=0.0), 3),
+    )
+
+
+def _guards_in_short(picture: Picture) -> str:
+    counts: dict[str, int] = {}
+    for guard in picture.guards:
+        face = _FACES.get(guard.verdict, "open")
+        counts[face] = counts.get(face, 0) + 1
+    return ", ".join(f"{count} {face}" for face, count in counts.items())
+
+
+def _component(picture: Picture, status: Status, part: Part, before: api.ReleaseStatus) -> api.ComponentStatus:
+    old = next((component for component in before.components if component.name == part.name), None)
+    return api.ComponentStatus(
+        **component_memory(part),
+        state=story.state_of(picture, status, part),
+        weight=_weight(picture, status, part, old.weight if old else None),
+        stable=_instances(picture, part.name, status.stable.runs(part.name) if status.stable else None),
+        candidate=_instances(picture, part.name, status.candidate.runs(part.name) if status.candidate else None),
+        message="; ".join(p.sentence for p in picture.sight.problems if p.part == part.name)[:1024],
+    )
+
+
+def _weight(picture: Picture, status: Status, part: Part, old: api.Weight | None) -> api.Weight:
+    wanted = picture.spec.version.runs(part.name)
+    reading = picture.sight.readings.get(part.name)
+    split = reading.split if reading else None
+    observed = None if split is None or wanted is None else Percent(dict(split).get(wanted, 0))
+    desired = Percent(dict(promise(status, part)).get(wanted, 0)) if wanted else ZERO
+    same = old is not None and old.desired == desired and old.observed == observed
+    return api.Weight(desired=desired, observed=observed, at=old.at if old and same else picture.now)
+
+
+def _instances(picture: Picture, part: str, content: str | None) -> api.Instances | None:
+    size: Size | None = picture.sight.sizes.get((part, content)) if content else None
+    return api.Instances(ref=size.ref, ready=size.ready, wanted=size.wanted) if size else None
+
+
+# ---- reverts and history
+
+
+def _revert(picture: Picture, status: Status, before: api.ReleaseStatus) -> api.Revert | None:
+    if status.cause is None:
+        return None
+    old = before.revert
+    if old is not None and old.at == status.turned:
+        done = old.finished_at or (None if status.phase is Phase.REVERTING else picture.now)
+        return old.model_copy(update={"finished_at": done})
+    name, message = _why(picture, status)
+    finished = None if status.phase is Phase.REVERTING else picture.now
+    return api.Revert(cause=status.cause, name=name, at=status.turned, finished_at=finished, message=message[:2048])
+
+
+def _why(picture: Picture, status: Status) -> tuple[str, str]:
+    """(what, why in a sentence with the numbers) of a revert that is decided in this pass."""
+    left = picture.before.candidate or picture.before.stable
+    name = left.name if left else picture.spec.version.name
+    if status.cause is Cause.BREACH:
+        guard = next((g for g in picture.guards if g.verdict is Verdict.BREACH), None)
+        return (guard.name, guard.message) if guard else ("", "a guard was breached")
+    if status.cause is Cause.PERSON:
+        act = next((act for act in picture.spec.acts if act.verb == "Rollback"), None)
+        return (act.by, f"{act.by} rolled {name} back: {act.reason}") if act else ("", f"{name} was rolled back")
+    if status.cause is Cause.CHECK_FAILED:
+        check = next((c for c in picture.checks if c.outcome == api.CheckOutcome.FAILED), None)
+        return (check.name, f"check {check.name}: {check.message}") if check else ("", "a check failed")
+    if status.cause is Cause.DEADLINE:
+        return "", _late(picture, status, name)
+    if status.cause is Cause.HEALTH_LOST:
+        return "", _with_problems(picture, f"{name} has lost its pods while it had traffic")
+    if status.cause is Cause.SUPERSEDED:
+        return "", f"{name} was superseded by {picture.spec.version.name}"
+    if status.cause is Cause.PUT_BACK:
+        return "", f"the spec asks for {picture.spec.version.name} again"
+    return "", "the Release is being deleted"
+
+
+def _late(picture: Picture, status: Status, name: str) -> str:
+    owed = dict(picture.before.owed)
+    first = min(owed, key=lambda debt: owed[debt], default=None)
+    what = {
+        "Ready": "it did not become ready",
+        "Check": "a check did not end",
+        "Write": "its weight was not seen to be taken on",
+        "Data": "there was no usable measurement",
+        "Step": "its step was not passed after the hold",
+    }.get(str(first), "it was overdue")
+    return _with_problems(picture, f"{name}: {what} in time")
+
+
+def _with_problems(picture: Picture, sentence: str) -> str:
+    problems = "; ".join(p.sentence for p in picture.sight.problems)
+    return f"{sentence}: {problems}" if problems else sentence
+
+
+def _history(picture: Picture, status: Status, before: api.ReleaseStatus) -> tuple[api.Past, ...]:
+    """One entry an attempt, the newest first; written when the attempt ends."""
+    was = picture.before
+    ended = _ended(was, status)
+    history = before.history
+    if ended is None:
+        return history
+    version = was.candidate or status.stable
+    if version is None:
+        return history
+    entry = api.Past(
+        version=version.name,
+        revision=version.content,
+        attempt=status.attempt,
+        outcome=ended,
+        reached=FULL if ended is api.Outcome.COMPLETED else _reached(was),
+        started_at=was.started or None,
+        ended_at=picture.now,
+        author=picture.authors.get(version.content, ""),
+    )
+    return (entry, *history)[:_HISTORY]
+
+
+def _reached(was: Status) -> Percent:
+    return Percent(max((part.weight for part in was.parts if takes_part(was, part.name)), default=0))
+
+
+def _ended(was: Status, status: Status) -> api.Outcome | None:
+    """How the attempt of `was` ended in this pass, or None if it goes on. A climb ends where it turns back."""
+    climbed = was.phase in CLIMBING and was.candidate is not None
+    if climbed and status.phase not in (*CLIMBING, Phase.REVERTING) and status.stable == was.candidate:
+        return api.Outcome.COMPLETED
+    if climbed and (status.phase not in CLIMBING or status.attempt != was.attempt):
+        if status.cause in (Cause.SUPERSEDED, Cause.PUT_BACK, Cause.DELETED):
+            return api.Outcome.SUPERSEDED
+        if status.cause is Cause.PERSON:
+            return api.Outcome.ROLLED_BACK
+        return api.Outcome.REVERTED if was.touched else api.Outcome.FAILED
+    if not climbed and was.stable and status.stable and was.stable.content != status.stable.content:
+        return api.Outcome.COMPLETED  # put back in one step
+    return None
+
+
+# ---- worth a write
+
+
+def worth_writing(old: api.ReleaseStatus, new: api.ReleaseStatus, since_last: float) -> bool:
+    """Whether anything changed that is more than a reading, or a minute has passed since the last write."""
+    if _essence(old) != _essence(new):
+        return True
+    return since_last >= READINGS_EVERY and _without_writer(old) != _without_writer(new)
+
+
+def _without_writer(status: api.ReleaseStatus) -> Mapping[str, Any]:
+    document = status.document()
+    document.pop("writer", None)
+    return document
+
+
+def _essence(status: api.ReleaseStatus) -> Mapping[str, Any]:
+    """What a change of is written at once: all but readings."""
+    document = dict(_without_writer(status))
+    document["guards"] = [(guard.name, guard.from_, guard.component, guard.verdict) for guard in status.guards]
+    document["conditions"] = [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
+    document["components"] = [
+        {key: value for key, value in component.document().items() if key not in ("stable", "candidate", "message")}
+        for component in status.components
+    ]
+    return document

@@ -1,0 +1,378 @@
+"""The story in the status: phases, sentences and conditions that an SRE reads. Derived, never obeyed.
+
+Nothing in it changes by the clock alone: a wait is told by the instant at which it ends.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from tidegate.api.conditions import Condition, ConditionType, Reason
+from tidegate.api.grammar import FULL, Percent
+from tidegate.controller.picture import Obstacle, Picture
+from tidegate.engine.promise import standing_at, takes_part, track_of
+from tidegate.engine.values import (
+    CLIMBING,
+    Cause,
+    Gate,
+    Outcome,
+    Part,
+    Phase,
+    Rejection,
+    State,
+    Status,
+    Verdict,
+)
+
+_REVERT_REASON = {
+    Cause.PERSON: Reason.BY_PERSON,
+    Cause.BREACH: Reason.GUARD_BREACHED,
+    Cause.CHECK_FAILED: Reason.CHECK_FAILED,
+    Cause.HEALTH_LOST: Reason.HEALTH_LOST,
+    Cause.DEADLINE: Reason.DEADLINE_EXCEEDED,
+    Cause.DELETED: Reason.DELETED,
+    Cause.PUT_BACK: Reason.PUT_BACK,
+    Cause.SUPERSEDED: Reason.SUPERSEDED,
+}
+_WORDS: Mapping[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
+_ENDED_BADLY = (Phase.REVERTED, Phase.FAILED)
+
+
+def percent(share: int) -> str:
+    return Percent(share).text
+
+
+def clock(instant: float) -> str:
+    """Hours, minutes and seconds in UTC, as sentences tell a time."""
+    return datetime.fromtimestamp(round(instant), UTC).strftime("%H:%M:%S UTC")
+
+
+def exposure(status: Status, wanted: str) -> int:
+    """The share of traffic that what the spec asks for has by promise."""
+    if status.phase in CLIMBING:
+        return min((p.weight for p in status.parts if takes_part(status, p.name)), default=0)
+    return FULL if status.stable and status.stable.content == wanted else 0
+
+
+def step_of(picture: Picture, status: Status) -> tuple[int, int]:
+    """(number, of): the step on which the common ladder stands, counted from 1."""
+    ladder = picture.force.steps
+    weight = exposure(status, picture.spec.version.content)
+    return max(sum(1 for step in ladder if step.weight <= weight), 1), len(ladder)
+
+
+def conditions(picture: Picture, status: Status, reason: str, before: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """All conditions; a transition time changes only with the status of its condition."""
+    facts = [
+        _ready(picture, status),
+        _reconciling(picture, status),
+        _stalled(picture, status),
+        _available(picture, status),
+        _gates(picture),
+        _guards(picture, status),
+        _reverted(status, reason),
+    ]
+    old = {condition.type: condition for condition in before}
+    generation = picture.release.metadata.generation
+    return tuple(dated(each, old.get(each.type), generation, picture.now) for each in facts)
+
+
+def fact(kind: ConditionType, true: bool | None, reason: str, message: str = "") -> Condition:
+    return Condition(type=kind, status=_WORDS[true], reason=reason, message=message[:32_000])
+
+
+def dated(condition: Condition, old: Condition | None, generation: int, now: float) -> Condition:
+    """The condition with its times: the transition's is kept while the status is."""
+    same = old is not None and old.status == condition.status
+    when = old.last_transition_time if old is not None and same else now
+    return condition.model_copy(update={"observed_generation": generation, "last_transition_time": when})
+
+
+# ---- Ready
+
+
+def _ready(picture: Picture, status: Status) -> Condition:
+    wanted, meta = picture.spec.version, picture.release.metadata
+    serving = status.stable.name if status.stable else None
+    if meta.deleting:
+        return fact(ConditionType.READY, False, Reason.DELETING, "being deleted; traffic is settled on stable first")
+    hand = _hand(status)
+    if status.phase is Phase.COMPLETED and status.stable and status.stable.content == wanted.content:
+        trouble = _trouble(picture)
+        if hand:
+            return fact(ConditionType.READY, False, Reason.LOWERED_BY_HAND, hand)
+        if _stable_down(picture, status):
+            sentence = _stable_problem(picture, status) or f"{wanted.name} has no ready pods"
+            return fact(ConditionType.READY, False, Reason.STABLE_LOST, sentence)
+        return fact(ConditionType.READY, True, Reason.COMPLETED, f"{wanted.name} serves{trouble}")
+    if picture.obstacles and status.phase not in (*CLIMBING, Phase.REVERTING):
+        first = picture.obstacles[0]
+        return fact(ConditionType.READY, False, first.reason, _sentences(picture.obstacles))
+    if status.phase in _ENDED_BADLY:
+        return fact(ConditionType.READY, False, *_ended(picture, status, serving))
+    if status.phase is Phase.REVERTING:
+        name = status.candidate.name if status.candidate else wanted.name
+        where = f"back to {serving}" if serving else "but there is no proven version to go back to"
+        return fact(ConditionType.READY, False, Reason.REVERTING, f"{name} is taken {where}{_trouble(picture)}")
+    if status.recall:
+        return fact(ConditionType.READY, False, *_recalling(picture, status))
+    return fact(ConditionType.READY, False, *_on_the_way(picture, status))
+
+
+def _ended(picture: Picture, status: Status, serving: str | None) -> tuple[Reason, str]:
+    wanted, name = picture.spec.version.name, picture.release.metadata.name
+    rejection = _rejection(picture, status)
+    what = "did not start" if status.phase is Phase.FAILED else "was reverted"
+    reason = Reason.FAILED if status.phase is Phase.FAILED else Reason.REVERTED
+    if rejection and rejection.cause is Cause.PERSON:
+        what, reason = "was rolled back", Reason.ROLLED_BACK
+    serves = f"{serving} serves; " if serving else ""
+    return reason, f"{serves}{wanted} {what}. Change the spec, or: kubectl tidegate retry {name}"
+
+
+def _recalling(picture: Picture, status: Status) -> tuple[Reason, str]:
+    recall = status.recall
+    assert recall is not None
+    serving = status.stable.name if status.stable else "nothing"
+    if recall.gave_up:
+        return Reason.DEADLINE_EXCEEDED, (
+            f"{serving} serves; {recall.version.name} did not become ready in time, so nothing was changed. "
+            f"Change the spec, or: kubectl tidegate retry {picture.release.metadata.name}"
+        )
+    return Reason.PREPARING, f"{serving} serves until {recall.version.name}, which is started beside it, is ready"
+
+
+def _rejection(picture: Picture, status: Status) -> Rejection | None:
+    return next((r for r in status.rejected if r.content == picture.spec.version.content), None)
+
+
+def _on_the_way(picture: Picture, status: Status) -> tuple[Reason | str, str]:
+    wanted = picture.spec.version.name
+    reason, wait = waits_for(picture, status)
+    if status.phase in CLIMBING and status.candidate:
+        number, of = step_of(picture, status)
+        weight = exposure(status, picture.spec.version.content)
+        head = f"{status.candidate.name} at {percent(weight)}, step {number} of {of}"
+        if status.phase is Phase.PREPARING:
+            head = f"{status.candidate.name} is prepared"
+        return reason, f"{head}; {wait}" if wait else head
+    return reason, f"{wanted} waits; {wait}" if wait else f"{wanted} waits"
+
+
+def waits_for(picture: Picture, status: Status) -> tuple[Reason | str, str]:
+    """(reason, sentence) of the first thing that stands before the next rung."""
+    hand = _hand(status)
+    if hand:
+        return Reason.LOWERED_BY_HAND, hand
+    paused = _paused(picture, status)
+    if paused:
+        return Reason.PAUSED, paused
+    if picture.obstacles:
+        return picture.obstacles[0].reason, _sentences(picture.obstacles)
+    if picture.troubles:
+        return picture.troubles[0].reason, _sentences(picture.troubles)
+    if status.phase in CLIMBING:
+        return _climb_waits(picture, status)
+    return Reason.WAITING, ""
+
+
+def _climb_waits(picture: Picture, status: Status) -> tuple[Reason | str, str]:
+    phase = _phase_reason(status)
+    candidate = status.candidate
+    assert candidate is not None
+    problem = _problem(picture, candidate.content, tuple(p.part for p in candidate.pieces))
+    if problem:
+        return problem.reason, problem.sentence
+    short = _not_ready(picture, status)
+    if short:
+        return phase, short
+    if status.stable and not status.rescue and _stable_short(picture, status):
+        return Reason.STABLE_NOT_READY, f"{status.stable.name} is not at full size, and nothing climbs away from it"
+    for key, outcome in picture.seen.checks:
+        if outcome is Outcome.RUNNING and key.attempt == status.attempt:
+            return Reason.CHECK_RUNNING, f"check {key.name} runs"
+    unlanded = [p.name for p in status.parts if p.landed < p.move and takes_part(status, p.name)]
+    if unlanded and status.phase is not Phase.PREPARING:
+        return phase, f"the weight of {', '.join(unlanded)} is being written"
+    guard = _strongest_guard(picture)
+    if guard:
+        return guard
+    until = hold_until(picture, status)
+    return phase, f"holds until {clock(until)}" if until is not None else ""
+
+
+def hold_until(picture: Picture, status: Status) -> float | None:
+    """When the first hold that runs will be full, if all stays well."""
+    ends = []
+    for part in status.parts:
+        track = track_of(picture.spec, part.name)
+        if track and part.since is not None and part.weight == standing_at(status, track):
+            rungs = [rung for rung in track.ladder if rung.weight <= part.weight]
+            if rungs and rungs[-1].weight >= status.promoted:
+                ends.append(part.since + max(rungs[-1].hold - part.held, 0.0))
+    return min(ends, default=None)
+
+
+def _phase_reason(status: Status) -> Reason:
+    return {
+        Phase.PREPARING: Reason.PREPARING,
+        Phase.PROGRESSING: Reason.PROGRESSING,
+        Phase.COMPLETING: Reason.COMPLETING,
+    }.get(status.phase, Reason.WAITING)
+
+
+def _hand(status: Status) -> str:
+    names = [part.name for part in status.parts if part.hand]
+    if not names:
+        return ""
+    return (
+        f"the weight of {', '.join(names)} was lowered by hand, and that is kept; "
+        "nothing climbs until: kubectl tidegate resume"
+    )
+
+
+def _paused(picture: Picture, status: Status) -> str:
+    for standing in status.standing:
+        at = f" at {percent(standing.at)}" if standing.at else ""
+        return f"paused{at} by {standing.by}: {standing.reason}"
+    return "paused by spec.paused" if picture.spec.paused else ""
+
+
+def _not_ready(picture: Picture, status: Status) -> str:
+    candidate = status.candidate
+    assert candidate is not None
+    missing = []
+    for piece in candidate.pieces:
+        size = picture.sight.sizes.get((piece.part, piece.content))
+        if takes_part(status, piece.part) and (size is None or size.ready < size.wanted):
+            ready, wanted = (size.ready, size.wanted) if size else (0, 1)
+            missing.append(f"{piece.part} has {ready} of {wanted} pods ready")
+    return "; ".join(missing)
+
+
+def _strongest_guard(picture: Picture) -> tuple[Reason, str] | None:
+    verdict = picture.seen.verdict
+    if verdict not in (Verdict.UNKNOWN, Verdict.HOLD, Verdict.NO_TRAFFIC):
+        return None
+    sentences = [guard.message or guard.name for guard in picture.guards if guard.verdict == verdict]
+    reason = Reason.GUARDS_HOLD if verdict is Verdict.HOLD else Reason.NO_DATA
+    tail = "" if verdict is Verdict.NO_TRAFFIC else ", hold not counting"
+    return reason, ("; ".join(sentences) or f"guards say {verdict}") + tail
+
+
+# ---- the others
+
+
+def _reconciling(picture: Picture, status: Status) -> Condition:
+    stalled = _stalled(picture, status).status == "True"
+    done = status.phase is Phase.COMPLETED and not picture.release.metadata.deleting
+    if stalled or done:
+        return fact(ConditionType.RECONCILING, False, Reason.COMPLETED if done else Reason.NOTHING_YET)
+    return fact(ConditionType.RECONCILING, True, _phase_reason(status))
+
+
+def _stalled(picture: Picture, status: Status) -> Condition:
+    if status.phase in _ENDED_BADLY and not picture.release.metadata.deleting:
+        serving = status.stable.name if status.stable else None
+        return fact(ConditionType.STALLED, True, *_ended(picture, status, serving))
+    if status.recall and status.recall.gave_up:
+        return fact(ConditionType.STALLED, True, *_recalling(picture, status))
+    if status.phase is Phase.REVERTING and status.stable is None:
+        return fact(ConditionType.STALLED, True, Reason.NO_STABLE, "there is no proven version: ask for another one")
+    obstacles = [o for o in picture.obstacles if o.reason != Reason.WAITING]
+    if obstacles:
+        return fact(ConditionType.STALLED, True, obstacles[0].reason, _sentences(tuple(obstacles)))
+    lasting = [p for p in picture.sight.problems if p.lasting]
+    if lasting and status.phase is not Phase.REVERTING:
+        return fact(ConditionType.STALLED, True, lasting[0].reason, "; ".join(p.sentence for p in lasting))
+    return fact(ConditionType.STALLED, False, Reason.PROGRESSING)
+
+
+def _available(picture: Picture, status: Status) -> Condition:
+    if status.stable is None:
+        return fact(ConditionType.AVAILABLE, False, Reason.NO_STABLE, "no version has been proven here yet")
+    if picture.seen.instances is None:
+        return fact(ConditionType.AVAILABLE, None, Reason.TARGET_UNKNOWN, "the target can't be read")
+    if _stable_down(picture, status):
+        return fact(ConditionType.AVAILABLE, False, Reason.STABLE_LOST, _stable_problem(picture, status))
+    return fact(ConditionType.AVAILABLE, True, Reason.STABLE_SERVES, f"{status.stable.name} is proven and has pods")
+
+
+def _gates(picture: Picture) -> Condition:
+    if picture.obstacles:
+        return fact(ConditionType.GATES_OPEN, False, picture.obstacles[0].reason, _sentences(picture.obstacles))
+    unknown = Gate.UNKNOWN in (picture.seen.start, picture.seen.step)
+    return fact(ConditionType.GATES_OPEN, None if unknown else True, Reason.GATES_OPEN)
+
+
+def _guards(picture: Picture, status: Status) -> Condition:
+    if not picture.force.guards:
+        return fact(ConditionType.GUARDS_HEALTHY, True, Reason.NO_GUARDS, "no guard is declared")
+    if status.phase not in (*CLIMBING, Phase.REVERTING):
+        return fact(ConditionType.GUARDS_HEALTHY, True, Reason.NOT_CLIMBING)
+    bad = [g for g in picture.guards if g.verdict in (Verdict.BREACH, Verdict.HOLD, Verdict.UNKNOWN)]
+    if bad:
+        reason = Reason.GUARD_BREACHED if any(g.verdict is Verdict.BREACH for g in bad) else Reason.GUARDS_HOLD
+        if all(g.verdict is Verdict.UNKNOWN for g in bad):
+            reason = Reason.NO_DATA
+        return fact(ConditionType.GUARDS_HEALTHY, False, reason, "; ".join(g.message or g.name for g in bad))
+    return fact(ConditionType.GUARDS_HEALTHY, True, Reason.ALL_PASS)
+
+
+def _reverted(status: Status, reason: str) -> Condition:
+    if status.cause is None:
+        return fact(ConditionType.REVERTED, False, Reason.NOT_REVERTED)
+    return fact(ConditionType.REVERTED, True, _REVERT_REASON[status.cause], reason)
+
+
+# ---- words
+
+
+def _problem(picture: Picture, content: str, parts: tuple[str, ...]) -> Obstacle | None:
+    found = picture.problems_of(content, parts)
+    return Obstacle(found[0].reason, "; ".join(p.sentence for p in found)) if found else None
+
+
+def _stable_states(picture: Picture, status: Status) -> list[State]:
+    running = {(i.part, i.content): i.state for i in picture.seen.instances or ()}
+    pieces = status.stable.pieces if status.stable else ()
+    return [running.get((piece.part, piece.content), State.ABSENT) for piece in pieces]
+
+
+def _stable_down(picture: Picture, status: Status) -> bool:
+    states = _stable_states(picture, status)
+    return any(state in (State.ABSENT, State.LOST, State.STARTING) for state in states)
+
+
+def _stable_short(picture: Picture, status: Status) -> bool:
+    return any(state is not State.READY for state in _stable_states(picture, status))
+
+
+def _stable_problem(picture: Picture, status: Status) -> str:
+    stable = status.stable
+    assert stable is not None
+    problem = _problem(picture, stable.content, tuple(p.part for p in stable.pieces))
+    return problem.sentence if problem else f"{stable.name} has no ready pods; it is being started again"
+
+
+def _trouble(picture: Picture) -> str:
+    return f"; {_sentences(picture.troubles)}" if picture.troubles else ""
+
+
+def _sentences(obstacles: tuple[Obstacle, ...]) -> str:
+    return "; ".join(dict.fromkeys(o.sentence for o in obstacles))
+
+
+def state_of(picture: Picture, status: Status, part: Part) -> str:
+    """One component, in a word."""
+    if status.phase is Phase.REVERTING:
+        return "Reverted" if part.landed >= part.move else "Reverting"
+    if status.phase not in CLIMBING:
+        return "Stable"
+    if not takes_part(status, part.name):
+        return "Unchanged"
+    if status.phase is Phase.PREPARING:
+        return "Starting"
+    if part.weight == 0:
+        return "Pending"
+    return "Shifted" if part.landed >= part.move else "Shifting"
