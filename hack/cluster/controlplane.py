@@ -122,6 +122,8 @@ def _controller_manager(layout: Layout, binaries: Path, endpoints: Endpoints) ->
         "--kube-api-qps=100",  # all controllers share one account, hence one budget
         "--kube-api-burst=200",
         f"--cert-dir={layout.configuration / 'controller-manager'}",
+        # Its default is a folder of the machine, which it would make.
+        f"--flex-volume-plugin-dir={layout.configuration / 'volume-plugins'}",
     ]
     # Its health port says nothing the tests need; on the loopback it would be one more to collide.
     command += ["--secure-port=0"] if endpoints.loopback else ["--bind-address=127.0.0.1"]
