@@ -1,0 +1,80 @@
+"""The revision: a hash of what runs, so that "the same" never has to be guessed.
+
+What runs of a component is its pod template with the images filled in, its port, its Service and its route. How many
+pods there are, how they are probed and drained, and by which ladder they climb, is not: a Release that scales from six
+pods to twelve need not climb again, and its guards could not tell the two apart. All hashes are SHA-256 of canonical
+JSON, 64 hexadecimal digits, compared whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tidegate.api.grammar import expand
+from tidegate.api.release import Component, Release
+from tidegate.errors import Invalid
+
+_CONTAINERS: Final = ("containers", "initContainers")
+_RELEASE: Final = "$(release)"
+
+
+def revision(release: Release) -> str:
+    """Hash of all that the spec asks to run: the version, and what runs of each component, in whatever order they
+    stand.
+
+    Raises Invalid where an image names something that can't be filled in.
+    """
+    spec = release.spec
+    components = {component.name: _running(component, spec.version, _RELEASE) for component in spec.components}
+    return _hash({"version": spec.version, "components": components})
+
+
+def artifact(component: Component, version: str) -> str:
+    """Hash of what runs of one component at a version. Equal ones take no part in a climb. Raises Invalid."""
+    return _hash(_running(component, version, _RELEASE))
+
+
+def filled_template(component: Component, version: str, release: str) -> dict[str, Any]:
+    """The pod template (`metadata` and `spec`) with the placeholders of its images filled in, as a copy of the caller's
+    own.
+
+    Only images are touched: elsewhere `$(NAME)` is the kubelet's. Raises Invalid.
+    """
+    template = json.loads(json.dumps(component.kubernetes.template.document()))
+    for place, container in _containers(template["spec"]):
+        path = f"spec.components[{component.name}].kubernetes.template.spec.{place}.image"
+        container["image"] = fill_image(str(container.get("image", "")), version, release, component.name, path)
+    return dict(template)
+
+
+def fill_image(image: str, version: str, release: str, component: str, path: str) -> str:
+    """One image with `$(version)`, `$(release)` and `$(component)` filled in. Raises Invalid with the path."""
+    try:
+        return expand(image, {"version": version, "release": release, "component": component})
+    except ValueError as error:
+        raise Invalid(f"{image!r} can't be filled in: {error}", path=path) from None
+
+
+def _running(component: Component, version: str, release: str) -> Mapping[str, Any]:
+    kubernetes = component.kubernetes
+    return {
+        "name": component.name,
+        "template": filled_template(component, version, release),
+        "port": kubernetes.port,
+        "service": kubernetes.service,
+        "traffic": kubernetes.traffic.document(),
+    }
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind in _CONTAINERS:
+        for index, container in enumerate(spec.get(kind) or ()):
+            yield f"{kind}[{index}]", container
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,278 @@
+"""The world of one Release, as a `Sight`. From the cache alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tidegate.api.conditions import Reason
+from tidegate.api.permission import refusal
+from tidegate.api.release import Component
+from tidegate.engine.promise import promise
+from tidegate.engine.values import CLIMBING, Instance, Part, Reading, State
+from tidegate.kube import CRONJOBS, Object
+from tidegate.targets.kubernetes import health, pinning, problems, routes
+from tidegate.targets.kubernetes.names import app_service_name, labels_of, section, workload_name
+from tidegate.targets.kubernetes.pinning import Neighbours
+from tidegate.targets.kubernetes.probes import Asked, Prober
+from tidegate.targets.kubernetes.sizing import pods_for, share_of
+from tidegate.targets.kubernetes.stamp import is_followed, last_change, last_editor, left_at, stamp_of, token_of
+from tidegate.targets.kubernetes.view import Place, View, rules_of
+from tidegate.targets.kubernetes.workload import claim_of
+from tidegate.targets.port import Problem, Sight, Size
+
+ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
+CRONJOB_MISSING: Final = "CronJobMissing"
+REVISION_LOST: Final = "RevisionLost"
+
+NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
+UNKNOWN: Final = Reading(None, None)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What one look writes down."""
+
+    readings: dict[str, Reading] = field(default_factory=dict)
+    instances: list[Instance] = field(default_factory=list)
+    sizes: dict[tuple[str, str], Size] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    refusals: list[Problem] = field(default_factory=list)
+    occupied: list[Problem] = field(default_factory=list)
+    foreign: dict[str, str] = field(default_factory=dict)
+
+
+def observe(
+    view: View, demand: Mapping[tuple[str, str], int], now: float, prober: Prober, neighbours: Neighbours
+) -> Sight:
+    """What is. Sees to the readings of probes, and of neighbours, that are due."""
+    notes = Notes()
+    for part in view.parts:
+        _observe_part(view, part, notes, neighbours)
+    probed = _probe(view, prober)
+    for place in sorted({*view.deployments, *view.services, *(Place(*wanted) for wanted in demand)}):
+        _observe_place(view, place, demand, now, probed, prober, notes)
+    notes.refusals += _cronjobs(view)
+    return Sight(
+        readings=notes.readings,
+        instances=tuple(notes.instances),
+        sizes=notes.sizes,
+        kept=tuple(sorted((revision.kept for revision in view.revisions.values()), key=lambda kept: -kept.number)),
+        problems=tuple(notes.problems),
+        refusals=tuple(notes.refusals),
+        occupied=tuple(notes.occupied),
+        foreign=notes.foreign,
+    )
+
+
+# ---- how it is reached
+
+
+def _observe_part(view: View, part: str, notes: Notes, neighbours: Neighbours) -> None:
+    component = view.component(part)
+    if component is None:
+        notes.readings[part] = UNKNOWN
+        notes.problems.append(_forgotten(part))
+        return
+    app, service = view.app, view.app_service(component)
+    name = app_service_name(app.name, component)
+    refused = pinning.may_use(app, service, name)
+    if refused:
+        notes.refusals.append(Problem(part, "", Reason.NOT_PERMITTED, refused, lasting=True))
+    elif found := _neighbour(view, part, service, neighbours):
+        notes.occupied.append(found)
+    route = view.route(part)
+    if route is None:
+        notes.problems.append(
+            problems.route_missing(part, app.namespace, component.kubernetes.traffic.http_route.name, name)
+        )
+        notes.readings[part] = UNKNOWN
+        return
+    notes.problems += problems.of_route(part, route)
+    if editor := last_editor(route):
+        notes.foreign[part] = editor
+    notes.readings[part] = _reading(view, component, route, None if refused else view.pin(component))
+    if notes.readings[part].split is None and not refused:
+        notes.refusals.append(_names_nothing(part, route, name))
+
+
+def _reading(view: View, component: Component, route: Object, pin: str | None) -> Reading:
+    backends, rules = view.backends(component), rules_of(route)
+    if not routes.names_any(rules, backends):
+        return Reading(None, None, token_of(route), pin)
+    app = view.app
+    split = routes.one_split(routes.splits(rules, backends), *_promised(view, component.name))
+    return Reading(split, stamp_of(route, app.name, app.uid).move(component.name), token_of(route), pin)
+
+
+def _promised(view: View, name: str) -> tuple[routes.Split, str | None]:
+    """What the status promises this part, and which content of it is the newest."""
+    status = view.app.status
+    part = status.part(name) or Part(name)
+    newest = status.candidate or status.stable
+    return promise(status, part), newest.runs(name) if newest else None
+
+
+def _neighbour(view: View, part: str, service: Object | None, neighbours: Neighbours) -> Problem | None:
+    """What serves behind the app's own Service before our first version of it."""
+    if service is None or not _is_first(view, part) or not pinning.selects_others(service, view.app.name):
+        return None
+    return neighbours.look(view.key, part, service)
+
+
+def _is_first(view: View, part: str) -> bool:
+    """Whether no version of ours has served this part yet."""
+    stable = view.app.status.stable
+    return stable is None or stable.runs(part) is None
+
+
+def _names_nothing(part: str, route: Object, service: str) -> Problem:
+    name = route["metadata"]["name"]
+    sentence = (
+        f"HTTPRoute {name} names neither Service {service} nor a revision of it, so this Release may not change it. "
+        f"Add a backendRef to {service} to the rules that should reach it."
+    )
+    return Problem(part, "", ROUTE_NAMES_NOTHING, sentence, lasting=True)
+
+
+def _forgotten(part: str) -> Problem:
+    sentence = (
+        f"Component {part} is no longer in the spec, and no kept revision tells by which route it was reached. "
+        "Put it back into the spec, or remove its backendRefs and its Deployment by hand."
+    )
+    return Problem(part, "", REVISION_LOST, sentence, lasting=True)
+
+
+# ---- what runs
+
+
+def _observe_place(
+    view: View,
+    place: Place,
+    demand: Mapping[tuple[str, str], int],
+    now: float,
+    probed: Mapping[str, bool],
+    prober: Prober,
+    notes: Notes,
+) -> None:
+    deployment, has_service = view.deployments.get(place), place in view.services
+    pods, replicas = view.pods(place), view.replicas(place.part)
+    pods_now = int(section(deployment, "spec").get("replicas", 1)) if deployment else 0
+    wanted = pods_for(demand[place], replicas) if place in demand else pods_now
+    ready = [pod for pod in pods if health.is_ready(pod) and probed.get(pod["metadata"]["uid"], True)]
+    state = health.state(deployment, has_service, len(ready), wanted, now)
+    whole = has_service and deployment is not None
+    if state is not State.ABSENT or place in view.deployments:
+        notes.instances.append(
+            Instance(
+                part=place.part,
+                content=place.content,
+                state=state,
+                claim=claim_of(deployment, view.app.uid),
+                sized=share_of(pods_now, replicas) if whole else 0,
+                busy_until=busy_until(view, place, now),
+            )
+        )
+    component = view.component(place.part)
+    port = component.kubernetes.port if component else 0
+    ref = workload_name(view.app.name, place.part, place.content)
+    notes.sizes[place] = Size(ref, len(ready), wanted, health.endpoints(ready, port))
+    if place.content in view.needed or place in demand:
+        notes.problems += problems.of_workload(place.part, place.content, deployment, pods)
+        uids = {pod["metadata"]["uid"] for pod in pods}
+        notes.problems += [Problem(place.part, place.content, *found) for found in prober.findings(view.key, uids)]
+        if deployment is not None and not has_service:
+            notes.problems.append(_service_missing(place, ref))
+
+
+def _service_missing(place: Place, name: str) -> Problem:
+    sentence = f"Service {name} is not there, so its pods can't be reached. It is made again if the revision is needed."
+    return Problem(place.part, place.content, problems.SERVICE_MISSING, sentence, lasting=False)
+
+
+def busy_until(view: View, place: Place, now: float, route: Object | None = None) -> float | None:
+    """When the drain after its last traffic is over, if that is yet to come. None also while a weight leads there.
+
+    `route` is a fresher one than the cache has.
+    """
+    component = view.component(place.part)
+    route = route or view.route(place.part)
+    if component is None or route is None:
+        return None
+    app, rules = view.app, rules_of(route)
+    if routes.weight_of(rules, frozenset({workload_name(app.name, place.part, place.content)})):
+        return None
+    if not is_followed(route):
+        return now + NOT_FOLLOWED
+    until = drained_at(view, component, route)
+    return until if until > now else None
+
+
+def drained_at(view: View, component: Component, route: Object) -> float:
+    """When the drain after the last move of traffic, by route or by pin, is over."""
+    left = left_at(route, stamp_of(route, view.app.name, view.app.uid))
+    service = view.app_service(component)
+    unpinned = last_change(service, "f:spec", "f:selector", by_us=True) if service else 0.0
+    return max(left, unpinned) + view.drain(component.name)
+
+
+def _probe(view: View, prober: Prober) -> Mapping[str, bool]:
+    """By uid of the candidate's pods: whether they have passed. Pods that are not in it need not."""
+    asked = tuple(_to_ask(view))
+    uids = {pod["metadata"]["uid"]: False for place in _probed_places(view) for pod in view.pods(place)}
+    return uids | dict(prober.look(view.key, asked))
+
+
+def _probed_places(view: View) -> Iterator[Place]:
+    status = view.app.status
+    if status.phase not in CLIMBING or status.candidate is None:
+        return
+    for piece in status.candidate.pieces:
+        component = view.component(piece.part)
+        is_new = status.stable is None or status.stable.runs(piece.part) != piece.content
+        if is_new and component is not None and _has_probes(component):
+            yield Place(piece.part, piece.content)
+
+
+def _to_ask(view: View) -> Iterator[Asked]:
+    for place in _probed_places(view):
+        component = view.component(place.part)
+        version = view.component_at(*place)
+        if component is None or component.kubernetes.probes is None or version is None:
+            continue
+        for pod in view.pods(place):
+            if health.is_reachable(pod):
+                yield Asked(
+                    uid=pod["metadata"]["uid"],
+                    pod=pod["metadata"]["name"],
+                    endpoint=health.endpoints([pod], component.kubernetes.port)[0],
+                    version=version[1],
+                    probes=component.kubernetes.probes,
+                    settled=health.is_ready(pod),
+                )
+
+
+def _has_probes(component: Component) -> bool:
+    probes = component.kubernetes.probes
+    return probes is not None and any((probes.health, probes.ready, probes.version))
+
+
+# ---- what checks name
+
+
+def _cronjobs(view: View) -> Sequence[Problem]:
+    """A check's CronJob that is not there, or that does not name this Release: told before anything starts."""
+    found = []
+    app = view.app
+    for check in app.release.spec.checks:
+        if check.job is None:
+            continue
+        name = check.job.cron_job
+        cronjob = view.cluster.get(CRONJOBS, app.namespace, name)
+        if cronjob is None:
+            sentence = f"CronJob {name} of check {check.name} is not there. Create it in this namespace, suspended."
+            found.append(Problem("", "", CRONJOB_MISSING, sentence, lasting=True))
+        elif refused := refusal("CronJob", app.namespace, name, labels_of(cronjob), app.name):
+            found.append(Problem("", "", Reason.NOT_PERMITTED, refused, lasting=True))
+    return found

@@ -1,0 +1,255 @@
+"""Pods behind Services, split by an HTTPRoute: the Kubernetes target."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from tidegate.api.meta import ANNOTATION_CLAIM, short
+from tidegate.api.release import Component
+from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
+from tidegate.errors import AlreadyExists, Conflict, NotPermitted, Permanent, TidegateError, Transient
+from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, SERVICES, Cluster, Key, Object
+from tidegate.targets.kubernetes import pinning, problems, revisions, routes, taking_down, workload
+from tidegate.targets.kubernetes.names import (
+    app_service_name,
+    content_of,
+    is_leaving,
+    is_ours,
+    resource_version,
+    revision_name,
+    section,
+    workload_name,
+)
+from tidegate.targets.kubernetes.observing import observe
+from tidegate.targets.kubernetes.pinning import Neighbours
+from tidegate.targets.kubernetes.probes import Prober
+from tidegate.targets.kubernetes.sizing import pods_for
+from tidegate.targets.kubernetes.stamp import Stamp, annotation, stamp_of, token_of
+from tidegate.targets.kubernetes.view import Place, View, rules_of
+from tidegate.targets.port import App, Sight
+
+
+class KubernetesTarget:
+    """One for the operator. `wake` is called with a Release's key when something was learned in the background."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        wake: Callable[[Key], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        prober: Prober | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._prober = prober or Prober(wake)
+        self._neighbours = Neighbours(cluster, wake)
+
+    async def close(self) -> None:
+        """End what runs in the background."""
+        await self._prober.close()
+        await self._neighbours.close()
+
+    async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
+        return observe(self._view(app), demand, now, self._prober, self._neighbours)
+
+    def dismiss(self, key: Key) -> None:
+        """Keep nothing in mind of a Release that is gone."""
+        self._prober.forget(key)
+        self._neighbours.forget(key)
+
+    # ---- traffic
+
+    async def ensure(self, app: App, writes: Sequence[Ensure], now: float) -> None:
+        view = self._view(app)
+        by_route: dict[str, list[tuple[Component, Ensure]]] = {}
+        for write in writes:
+            component = _component(view, write.part)
+            by_route.setdefault(component.kubernetes.traffic.http_route.name, []).append((component, write))
+        # A route that can't be written must not keep the others back.
+        ended = await asyncio.gather(
+            *(self._ensure(view, name, parts, now) for name, parts in by_route.items()), return_exceptions=True
+        )
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _ensure(self, view: View, name: str, parts: Sequence[tuple[Component, Ensure]], now: float) -> None:
+        namespace = view.app.namespace
+        route = await self._cluster.read(HTTPROUTES, namespace, name)
+        for _ in range(taking_down.TRIES):
+            if route is None or is_leaving(route):
+                component = parts[0][0]
+                service = app_service_name(view.app.name, component)
+                raise Permanent(problems.route_missing(component.name, namespace, name, service).sentence)
+            body = _routing(view, route, parts, now)
+            if body is None:
+                return
+            try:
+                await self._cluster.merge(HTTPROUTES, namespace, name, body)
+                return
+            except Conflict:
+                # Often only the gateway's status: the fence tells whether more has changed.
+                route = await self._cluster.fresh(HTTPROUTES, namespace, name)
+        raise Transient(f"HTTPRoute {name} is being written by others at the same time; it is tried again.")
+
+    async def pin(self, app: App, pin: Pin) -> None:
+        view = self._view(app)
+        component = _component(view, pin.part)
+        name = app_service_name(app.name, component)
+        service = await self._cluster.read(SERVICES, app.namespace, name)
+        if refused := pinning.may_use(app, service, name):
+            raise NotPermitted(refused)
+        if service is None:
+            port = _port_in_route(view, component, name)
+            await self._cluster.create(SERVICES, app.namespace, pinning.pinned_body(app, component, pin.content, port))
+        elif not pinning.pinned_to(service, app.name, pin.part, [pin.content]):
+            patch = pinning.pin_patch(service, app.name, pin.part, pin.content)
+            await self._cluster.merge(SERVICES, app.namespace, name, patch)
+
+    # ---- what runs
+
+    async def start(self, app: App, start: Start) -> None:
+        view = self._view(app)
+        found = view.component_at(start.part, start.content)
+        if found is None:
+            raise Permanent(
+                f"Revision {short(start.content)} of {start.part} can't be started: it is not kept any more. "
+                "Ask for a version in the spec."
+            )
+        component, version = found
+        await self._keep_revision(view, start.content)
+        await self._start_service(view, component, start.content, version)
+        await self._start_deployment(view, component, version, start)
+        await self._prune_revisions(view)
+
+    async def _start_service(self, view: View, component: Component, content: str, version: str) -> None:
+        app, name = view.app, workload_name(view.app.name, component.name, content)
+        service = await self._cluster.read(SERVICES, app.namespace, name)
+        if service is None:
+            await self._cluster.create(SERVICES, app.namespace, workload.service(app, component, content, version))
+        else:
+            _check_ours(view, "Service", service, Place(component.name, content))
+
+    async def _start_deployment(self, view: View, component: Component, version: str, start: Start) -> None:
+        app, name = view.app, workload_name(view.app.name, start.part, start.content)
+        wanted = pods_for(start.share, view.replicas(start.part))
+        deployment = await self._cluster.read(DEPLOYMENTS, app.namespace, name)
+        if deployment is None:
+            body = workload.deployment(app, component, start.content, version, wanted, start.claim)
+            await self._cluster.create(DEPLOYMENTS, app.namespace, body)
+            return
+        _check_ours(view, "Deployment", deployment, Place(start.part, start.content))
+        pods = int(section(deployment, "spec").get("replicas", 1))
+        if start.share < FULL:
+            wanted = max(wanted, pods)  # a late start for less takes no capacity away; full size is the spec's word
+        claim = max(start.claim, workload.claim_of(deployment, app.uid))
+        if wanted == pods and claim == workload.claim_of(deployment, app.uid):
+            return
+        body = {
+            "metadata": {
+                "resourceVersion": resource_version(deployment),
+                "annotations": {ANNOTATION_CLAIM: workload.claim_text(app.uid, claim)},
+            },
+            "spec": workload.scale(wanted),
+        }
+        await self._cluster.merge(DEPLOYMENTS, app.namespace, name, body)
+
+    async def retire(self, app: App, retire: Retire) -> None:
+        place = Place(retire.part, retire.content)
+        await taking_down.take_down(self._view(app), place, self._clock(), retire.claim)
+
+    async def forget(self, app: App, settled: bool) -> None:
+        # `settled` is what was seen a moment ago; what is handed back is decided by what the server says now.
+        await taking_down.forget(lambda: self._view(app), self._clock())
+        self.dismiss(Key(app.namespace, app.name))
+
+    # ---- revisions
+
+    async def _keep_revision(self, view: View, content: str) -> None:
+        """Keep what the spec asks for now, if this is about it. Older ones are kept already, or lost."""
+        app = view.app
+        candidate = app.status.candidate
+        about = {content, candidate.content if candidate else ""}
+        if app.revision in view.revisions or app.revision not in about:
+            return
+        number = max((revision.number for revision in view.revisions.values()), default=0) + 1
+        try:
+            await self._cluster.create(CONTROLLERREVISIONS, app.namespace, revisions.body(app, number))
+        except AlreadyExists:
+            name = revision_name(app.name, app.revision)
+            there = await self._cluster.fresh(CONTROLLERREVISIONS, app.namespace, name)
+            if there is not None and content_of(there) != app.revision:
+                raise Permanent(
+                    f"ControllerRevision {name} is not of this revision. Delete it, if nobody else needs it."
+                ) from None
+
+    async def _prune_revisions(self, view: View) -> None:
+        """Beyond the last ten. It may fail: it is done again at the next start."""
+        for old in revisions.superfluous(view.revisions, view.needed | {view.app.revision}):
+            name = revision_name(view.app.name, old.content)
+            try:
+                await self._cluster.delete(CONTROLLERREVISIONS, view.app.namespace, name)
+            except TidegateError:
+                return
+
+    def _view(self, app: App) -> View:
+        return View(self._cluster, app)
+
+
+def _component(view: View, part: str) -> Component:
+    component = view.component(part)
+    if component is None:
+        raise Permanent(f"Component {part} is not in the spec, and no kept revision tells how it is reached.")
+    return component
+
+
+def _routing(view: View, route: Object, parts: Sequence[tuple[Component, Ensure]], now: float) -> Object | None:
+    """The patch that makes the route as it should be, or None if it is. Raises Conflict where the fence is not as
+    expected."""
+    app = view.app
+    stamp, rules = stamp_of(route, app.name, app.uid), rules_of(route)
+    wanted = list(rules)
+    for component, write in parts:
+        wanted = routes.rewrite(wanted, view.backends(component), write.split)
+    moves = {**stamp.moves, **{write.part: write.move for _, write in parts}}
+    moved = wanted != list(rules)
+    if not moved and moves == stamp.moves:
+        return None
+    for _, write in parts:
+        _check_fence(route, stamp, write)
+    newer = Stamp(moves, now if moved else stamp.at)
+    metadata = {
+        "resourceVersion": resource_version(route),
+        "annotations": {annotation(app.name): newer.written(app.uid)},
+    }
+    return {"metadata": metadata, "spec": {"rules": wanted}} if moved else {"metadata": metadata}
+
+
+def _check_fence(route: Object, stamp: Stamp, write: Ensure) -> None:
+    """Comparing values is not enough: the same weights return, and a late write would land over a revert or a person."""
+    name, there, expects = route["metadata"]["name"], stamp.move(write.part), write.expects
+    if there > write.move:
+        raise Conflict(f"HTTPRoute {name} has move {there} of {write.part} already, which is newer than {write.move}.")
+    if expects.move is not None and there != expects.move:
+        raise Conflict(f"HTTPRoute {name} has move {there} of {write.part}, not {expects.move}: it was written since.")
+    if expects.token and token_of(route) != expects.token:
+        raise Conflict(f"HTTPRoute {name} was edited since it was looked at. It is looked at again.")
+
+
+def _check_ours(view: View, kind: str, obj: Object, place: Place) -> None:
+    name = obj["metadata"]["name"]
+    if not is_ours(obj, view.app.name, place.part, place.content):
+        raise Permanent(f"{kind} {name} is there already and was not made for this revision. Rename or delete it.")
+    if is_leaving(obj):
+        raise Transient(f"{kind} {name} is being deleted. It is made again when it is gone.")
+
+
+def _port_in_route(view: View, component: Component, service: str) -> int:
+    """The port by which the route names a Service that is not there yet."""
+    route = view.route(component.name)
+    refs = routes.each_ref(rules_of(route)) if route else ()
+    named = (int(ref["port"]) for ref in refs if ref.get("name") == service and ref.get("port"))
+    return next(named, component.kubernetes.port)

@@ -1,0 +1,184 @@
+"""All that the cache holds of one Release, sorted by part and content. Made for one call, and thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from tidegate.api.meta import LABEL_COMPONENT, LABEL_REVISION, short
+from tidegate.api.release import Component
+from tidegate.engine.values import Version
+from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, PODS, SERVICES, Cluster, Key, Object, Resource
+from tidegate.targets.kubernetes import pinning
+from tidegate.targets.kubernetes.names import (
+    app_service_name,
+    content_of,
+    is_leaving,
+    labels_of,
+    looks_like_workload,
+    section,
+    workload_name,
+)
+from tidegate.targets.kubernetes.revisions import Revision, kept, needed
+from tidegate.targets.kubernetes.routes import Backends
+from tidegate.targets.port import App
+
+DRAIN: Final = 30.0  # seconds, where the component says nothing
+
+
+class Place(NamedTuple):
+    """One part of one revision."""
+
+    part: str
+    content: str
+
+
+class View:
+    """Nothing here asks the server."""
+
+    def __init__(self, cluster: Cluster, app: App) -> None:
+        self.cluster, self.app = cluster, app
+        self.key = Key(app.namespace, app.name)
+
+    # ---- what is kept
+
+    @cached_property
+    def revisions(self) -> Mapping[str, Revision]:
+        return kept(self._ours(CONTROLLERREVISIONS))
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """Contents that the status names."""
+        return needed(self.app.status)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Every content that anything here tells of."""
+        running = {place.content for place in (*self.deployments, *self.services)}
+        return frozenset({*self.revisions, *self.needed, *running, self.app.revision})
+
+    def component(self, part: str) -> Component | None:
+        """As the spec has it now; a part that it no longer has, as a version that still matters had it."""
+        if found := self.app.components.get(part):
+            return found
+        status = self.app.status
+        versions: Sequence[Version | None] = (status.stable, status.candidate, status.previous)
+        contents = [version.runs(part) or "" for version in versions if version is not None]
+        ranked = [self.revisions[content] for content in contents if content in self.revisions]
+        ranked += sorted(self.revisions.values(), key=lambda revision: -revision.number)
+        return next((found for revision in ranked if (found := revision.components.get(part))), None)
+
+    def component_at(self, part: str, content: str) -> tuple[Component, str] | None:
+        """As it is to run at a content, with its version; None if that revision is not kept and is not the spec's."""
+        if content == self.app.revision and part in self.app.components:
+            return self.app.components[part], self.app.release.spec.version
+        revision = self.revisions.get(content)
+        if revision is None or part not in revision.components:
+            return None
+        return revision.components[part], revision.version
+
+    def replicas(self, part: str) -> int:
+        """Pods at FULL. As the spec says now, for old revisions too: it is the app that is so large."""
+        component = self.component(part)
+        return component.kubernetes.replicas if component else 1
+
+    def drain(self, part: str) -> float:
+        component = self.component(part)
+        drain = component.kubernetes.drain if component else None
+        return DRAIN if drain is None else drain
+
+    # ---- what runs
+
+    @cached_property
+    def deployments(self) -> Mapping[Place, Object]:
+        return _by_place(self._ours(DEPLOYMENTS))
+
+    @cached_property
+    def services(self) -> Mapping[Place, Object]:
+        """Of revisions, without those that are being deleted. The app's own are not among them."""
+        return _by_place(service for service in self._ours(SERVICES) if not is_leaving(service))
+
+    @cached_property
+    def _pods(self) -> Mapping[tuple[str, str], Sequence[Object]]:
+        found: dict[tuple[str, str], list[Object]] = {}
+        for pod in self._ours(PODS):
+            labels = labels_of(pod)
+            if LABEL_COMPONENT in labels and LABEL_REVISION in labels:
+                found.setdefault((labels[LABEL_COMPONENT], labels[LABEL_REVISION]), []).append(pod)
+        return found
+
+    def pods(self, place: Place) -> Sequence[Object]:
+        return self._pods.get((place.part, short(place.content)), ())
+
+    # ---- how it is reached
+
+    @cached_property
+    def parts(self) -> Sequence[str]:
+        """Those that the spec has, and those that the status still remembers."""
+        return sorted({*self.app.components, *(part.name for part in self.app.status.parts)})
+
+    def route_name(self, part: str) -> str | None:
+        component = self.component(part)
+        return component.kubernetes.traffic.http_route.name if component else None
+
+    def route(self, part: str) -> Object | None:
+        name = self.route_name(part)
+        route = self.cluster.get(HTTPROUTES, self.app.namespace, name) if name else None
+        return None if route is None or is_leaving(route) else route
+
+    def app_service(self, component: Component) -> Object | None:
+        """The app's own."""
+        service = self.cluster.get(SERVICES, self.app.namespace, app_service_name(self.app.name, component))
+        return None if service is None or is_leaving(service) else service
+
+    def pin(self, component: Component) -> str:
+        """The content that the app's own Service selects; "" if none that we know."""
+        return pinning.pinned_to(self.app_service(component), self.app.name, component.name, sorted(self.known))
+
+    def backends(self, component: Component) -> Backends:
+        app, part = self.app, component.name
+        service = app_service_name(app.name, component)
+        contents = {
+            workload_name(app.name, part, place.content): place.content for place in self.services if place.part == part
+        }
+        lost = {
+            name: content
+            for content in self.known
+            if (name := workload_name(app.name, part, content)) not in contents and self._is_lost(part, name)
+        }
+        return Backends(
+            namespace=app.namespace,
+            route=component.kubernetes.traffic.http_route.name,
+            service=service,
+            port=component.kubernetes.port,
+            pinned=self.pin(component) or None,
+            contents=contents,
+            may_use_service=pinning.may_use(app, self.app_service(component), service) is None,
+            is_dangling=lambda name: self._is_lost(part, name),
+            lost=lost,
+        )
+
+    def _is_lost(self, part: str, name: str) -> bool:
+        if not looks_like_workload(self.app.name, part, name):
+            return False
+        service = self.cluster.get(SERVICES, self.app.namespace, name)
+        return service is None or is_leaving(service)
+
+    def _ours(self, resource: Resource) -> Sequence[Object]:
+        return self.cluster.of_release(resource, self.app.namespace, self.app.name)
+
+
+def rules_of(route: Object) -> Sequence[dict[str, Any]]:
+    """The rules of an HTTPRoute."""
+    rules: Sequence[dict[str, Any]] = section(route, "spec").get("rules") or ()
+    return rules
+
+
+def _by_place(objects: Iterable[Object]) -> Mapping[Place, Object]:
+    found: dict[Place, Object] = {}
+    for obj in objects:
+        content, part = content_of(obj), labels_of(obj).get(LABEL_COMPONENT)
+        if content and part:
+            found[Place(part, content)] = obj
+    return found
