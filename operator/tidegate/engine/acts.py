@@ -5,7 +5,7 @@ skip the hold at 50 %, a retry written before the breach would lift it. What low
 """
 
 from tidegate.engine.hands import resume_hands
-from tidegate.engine.passing import Pass
+from tidegate.engine.passing import Pass, written_since
 from tidegate.engine.promise import next_weight, standing_at, takes_part
 from tidegate.engine.values import (
     FULL,
@@ -22,6 +22,7 @@ from tidegate.engine.values import (
 )
 
 DONE, STANDING, REFUSED = "Done", "Standing", "Refused"
+MOST_PAUSES = 20
 WAITING_ROOM = 20
 """How many obeyed acts may wait to be seen answered before the next that raises has to wait, too."""
 
@@ -49,8 +50,11 @@ Reply = tuple[str, str] | None
 
 
 def _pause(p: Pass, act: Act) -> Reply:
-    standing = Standing(act.uid, act.by, act.reason, p.now, act.at)
-    p.set(standing=(*p.status.standing, standing)[-20:])
+    standing = (*p.status.standing, Standing(act.uid, act.by, act.reason, act.written, act.at))
+    if len(standing) > MOST_PAUSES:
+        loosest = max(standing, key=lambda pause: pause.at or 0)
+        standing = tuple(pause for pause in standing if pause is not loosest)
+    p.set(standing=standing)
     return STANDING, "climbs no further" + (f" than {act.at / 1000:g} %" if act.at else "") + " until Resume"
 
 
@@ -76,12 +80,8 @@ def _promote(p: Pass, act: Act) -> Reply:
     parts = [part for part in status.parts if takes_part(status, part.name)]
     if not p.climbing:
         return REFUSED, "nothing climbs here"
-    if act.seen_attempt is not None and act.seen_attempt != status.attempt:
-        return REFUSED, f"it was meant for attempt {act.seen_attempt}; this is attempt {status.attempt}"
-    if act.seen_step is not None and act.seen_step != step_number(p):
-        return REFUSED, f"it was meant for step {act.seen_step}, which has passed; this is step {step_number(p)}"
-    if act.seen_attempt is None and act.written < max([status.started, *(part.moved for part in parts)]):
-        return REFUSED, "it was written before this step began; look at the status and promote again"
+    if (passed := _has_passed(p, act)) is not None:
+        return REFUSED, passed
     if act.to is not None:
         to = act.to
     else:
@@ -93,17 +93,32 @@ def _promote(p: Pass, act: Act) -> Reply:
     return DONE, "the bake counts as full" if to > FULL else f"holds below {to / 1000:g} % count as full"
 
 
+def _has_passed(p: Pass, act: Act) -> str | None:
+    """Why an act does not mean the step that is held now: by what its writer saw, or else by time."""
+    status = p.status
+    if act.seen_attempt is not None and act.seen_attempt != status.attempt:
+        return f"it was meant for attempt {act.seen_attempt}; this is attempt {status.attempt}"
+    if act.seen_step is not None and act.seen_step != step_number(p):
+        return f"it was meant for step {act.seen_step}, which has passed; this is step {step_number(p)}"
+    exact = act.seen_attempt is not None and act.seen_step is not None
+    if not exact and not written_since(act, max([status.started, *(part.moved for part in status.parts)])):
+        return "it was written before this step began; look at the status and ask again"
+    return None
+
+
 def _complete(p: Pass, act: Act) -> Reply:
     status = p.status
     if p.climbing:
         weights = [part.weight for part in status.parts if takes_part(status, part.name)]
         if not weights or min(weights) < FULL:
             return REFUSED, "it is not at 100 % yet: promote it first"
-        if not p.answers(act, max([status.started, *(part.moved for part in status.parts)])):
-            return REFUSED, "it was written before this step began; look at the status and complete again"
+        if (passed := _has_passed(p, act)) is not None:
+            return REFUSED, passed
         p.set(promoted=FULL + 1)
         return DONE, "the bake counts as full"
     if status.keep_until is not None:
+        if not _means_what_rests(p, act):
+            return REFUSED, "it was meant for an earlier attempt; look at the status and complete again"
         p.set(keep_until=p.now)
         return DONE, "the previous version is let go"
     return REFUSED, "nothing bakes and no previous version is kept warm"
@@ -126,8 +141,7 @@ def _retry(p: Pass, act: Act) -> Reply:
 
 def _rollback(p: Pass, act: Act) -> Reply:
     status = p.status
-    began = status.started if p.climbing or status.phase is Phase.REVERTING else status.stable_since
-    if not p.answers(act, began):
+    if not _means_what_is_live(p, act):
         return REFUSED, "it was meant for an earlier attempt; look at the status and roll back again"
     target = _named(p, act.version)
     if act.version is not None and target is None:
@@ -145,6 +159,24 @@ def _rollback(p: Pass, act: Act) -> Reply:
         return REFUSED, f"{target.name} serves already"
     p.set(recall=Recall(target, Cause.PERSON, reject=True, wanted=p.spec.version.content))
     return DONE, f"back to {target.name}"
+
+
+def _means_what_is_live(p: Pass, act: Act) -> bool:
+    """A Rollback is bound to its attempt, or it would hit the next version."""
+    status = p.status
+    if not p.climbing and status.phase is not Phase.REVERTING:
+        return _means_what_rests(p, act)
+    if act.seen_attempt is not None:
+        return act.seen_attempt == status.attempt
+    return written_since(act, status.started)
+
+
+def _means_what_rests(p: Pass, act: Act) -> bool:
+    """At rest an act is bound to the attempt that proved stable: one that was meant for a climb which has turned back
+    since would take down what that climb turned back to."""
+    if act.seen_attempt is not None and act.seen_attempt == p.status.proved:
+        return True
+    return p.answers(act, max(p.status.stable_since, p.status.turned))
 
 
 def _named(p: Pass, name: str | None) -> Version | None:

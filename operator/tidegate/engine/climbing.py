@@ -5,7 +5,7 @@ the way shuts is not pushed until it opens. A way down needs nothing.
 """
 
 from tidegate.engine.passing import POLL, ROLL, Pass
-from tidegate.engine.promise import takes_part
+from tidegate.engine.promise import promise, takes_part
 from tidegate.engine.resting import repair
 from tidegate.engine.values import (
     FULL,
@@ -42,11 +42,16 @@ def prepare(p: Pass) -> None:
 def climb(p: Pass) -> None:
     _keep_capacity(p)
     stood = [_climb_track(p, track) for track in p.spec.tracks]
-    finished = all(stood)
+    finished = all(stood) and all(part.weight == FULL for part in p.climbing_parts())
     push(p)
     if p.status.phase is Phase.PROGRESSING and finished:
         p.set(phase=Phase.COMPLETING)
-    if p.status.phase is Phase.COMPLETING and finished and _checks_passed(p, When.BEFORE_COMPLETION):
+    if p.status.phase is not Phase.COMPLETING or not finished:
+        return
+    limit = p.paused_above()
+    if limit is not None and limit < FULL:
+        p.wake_in(POLL)  # who pauses in the bake wants the way back to stay open
+    elif _checks_passed(p, When.BEFORE_COMPLETION):
         complete(p)
 
 
@@ -124,7 +129,7 @@ def _held(p: Pass, lowest: list[Part], rung: Rung, at: bool) -> bool:
     good = (
         at
         and verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
-        and p.mine()
+        and _asked_for(p, lowest)
         and p.health(candidate) is State.READY
         and p.paused_above() != 0
     )
@@ -151,26 +156,28 @@ def _run_early_checks(p: Pass, part: Part, at: bool) -> None:
 
 
 def _clock(p: Pass, lowest: list[Part], hold: float, good: bool) -> float:
-    """Guarded seconds at this weight. The stretch in which nobody looked is not counted."""
-    part, (watching_since, last) = lowest[0], p.seen.watched
+    """Guarded seconds at this weight: those of the part that came last. Each part keeps its own clock, since after a
+    hand, or when two ladders became one, they did not arrive together."""
+    return min(_clock_of(p, part, hold, good) for part in lowest)
+
+
+def _clock_of(p: Pass, part: Part, hold: float, good: bool) -> float:
+    """The stretch in which nobody looked is not counted."""
+    watching_since, last = p.seen.watched
+    if part.since is None:
+        if good:
+            p.put(part.name, since=p.now)
+        return part.held
+    begun = max(part.since, watching_since)
     if good:
-        if part.since is None:
-            for other in lowest:
-                p.put(other.name, since=p.now)
-            return part.held
-        elapsed = part.held + p.now - max(part.since, watching_since)
-        if p.now - max(part.since, watching_since) >= ROLL:
-            _write_down(p, lowest, elapsed, since=p.now)
+        elapsed = part.held + max(0.0, p.now - begun)
+        if p.now - begun >= ROLL:
+            p.put(part.name, held=elapsed, since=p.now)
         return elapsed
-    if part.since is not None:
-        credit = max(0.0, last - max(part.since, watching_since))
-        _write_down(p, lowest, min(hold, part.held + credit), since=None)
-    return p.part(part.name).held
-
-
-def _write_down(p: Pass, parts: list[Part], held: float, since: float | None) -> None:
-    for part in parts:
-        p.put(part.name, held=held, since=since)
+    credit = max(0.0, last - begun)
+    held = max(part.held, min(hold, part.held + credit))
+    p.put(part.name, held=held, since=None)
+    return held
 
 
 def roll_holds(p: Pass) -> None:
@@ -202,12 +209,16 @@ def _owe_evidence(p: Pass) -> None:
     p.wake_in(POLL)
 
 
-def _proven(p: Pass, parts: list[Part], weight: int) -> bool:
-    """Only a verdict that was asked for this attempt, these parts and their moves as they are now opens a step."""
+def _asked_for(p: Pass, parts: list[Part]) -> bool:
+    """Only a verdict that was asked for this attempt, these parts and their moves as they are now is evidence."""
     evidence = p.seen.evidence
     if evidence is None or evidence.attempt != p.status.attempt:
         return False
-    if any((part.name, part.move) not in evidence.moves for part in parts):
+    return all((part.name, part.move) in evidence.moves for part in parts)
+
+
+def _proven(p: Pass, parts: list[Part], weight: int) -> bool:
+    if not _asked_for(p, parts):
         return False
     if p.seen.verdict is Verdict.PASS:
         return True
@@ -220,7 +231,7 @@ def _step_up(p: Pass, track: Track, parts: list[Part], weight: int) -> bool:
     if not above:
         return True
     to = track.ladder[-1].weight if p.status.rescue else above[0]
-    if not p.may_raise(to):
+    if not p.may_raise(to, [part.name for part in parts if part.weight < to]):
         p.wake_in(POLL)
         return False
     move = p.next_move()
@@ -236,17 +247,24 @@ def push(p: Pass) -> None:
     for part in p.status.parts:
         if p.settled(part):
             continue
-        share = p.share(part)
         p.wake_in(POLL)
-        if share is None and p.reading(part).split is None:
+        if p.reading(part).split is None:
             p.owe(Debt.WRITE)
-        elif takes_part(p.status, part.name) and part.weight > part.rest and share is not None and share <= part.weight:
-            if p.may_raise(part.weight):
+        elif part.weight > part.rest and _would_raise(p, part):
+            if p.may_raise(part.weight, (part.name,)):
                 p.ensure(part)
                 p.owe(Debt.WRITE)
         elif p.can_go_back(part):
             p.ensure(part)
             p.owe(Debt.WRITE)
+
+
+def _would_raise(p: Pass, part: Part) -> bool:
+    """Whether to write the promise gives the candidate more, or may: the same weight again, over a late write."""
+    share, candidate = p.share(part), p.status.candidate
+    if share is None or candidate is None or not takes_part(p.status, part.name):
+        return False
+    return share <= dict(promise(p.status, part)).get(candidate.runs(part.name) or "", 0)
 
 
 def complete(p: Pass) -> None:

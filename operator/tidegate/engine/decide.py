@@ -25,10 +25,11 @@ from tidegate.engine.values import (
 
 def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decision:
     """What the status should be, what to do once it is recorded, and when to look again (None: at the next change)."""
-    if status.phase is Phase.GONE:
-        return Decision(status, (Forget(settled=True),), now + POLL)
     p = Pass(spec, status, seen, now)
-    if status.attempt and any((reading.move or 0) > status.move for _, reading in seen.readings):
+    if status.phase is Phase.GONE:
+        # recorded, perhaps not done: said again until the object is gone
+        return Decision(status, (Forget(settled=all(p.at_peace(part) for part in status.parts)),), now + POLL)
+    if p.newest_move_seen() > status.move:
         if not seen.confirmed:
             return Decision(status, (Reread(),), now)
         take_as_hand(p)
@@ -47,8 +48,8 @@ def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decisio
         climb(p)
     keep_house(p)
     count_debts(p)
-    if seen.instances is None or any(reading.split is None for _, reading in seen.readings):
-        p.wake_in(POLL)
+    if p.effects or seen.instances is None or any(reading.split is None for _, reading in seen.readings):
+        p.wake_in(POLL)  # an effect may be lost; what is unknown may be anything
     if p.status != status:
         roll_holds(p)
     return Decision(p.status, tuple(p.effects), min(p.wakes, default=None))

@@ -23,9 +23,7 @@ def _note_landing(p: Pass, part: Part) -> None:
         # raised again by the same hand: it is as promised, but only Resume lets it climb on
         return
     if part.landed != part.move:
-        newest, _ = p.sides(part)
-        stood = dict(p.reading(part).split or ()).get(newest, 0) if newest else 0
-        p.put(part.name, landed=part.move, landed_at=p.now, stood=stood)
+        p.put(part.name, landed=part.move, landed_at=p.now, stood=_newest_share(p, part))
 
 
 def _notice(p: Pass, part: Part) -> None:
@@ -43,22 +41,32 @@ def take_as_hand(p: Pass) -> None:
 
     The counter is raised above it, and what is there counts as a hand: nothing rises until Resume, reverts work.
     """
-    newest = max(reading.move or 0 for _, reading in p.seen.readings)
-    p.set(move=max(p.status.move, newest))
+    p.set(move=max(p.status.move, p.newest_move_seen()))
+    move = p.next_move()
     for part in p.status.parts:
         reading = p.reading(part)
-        if reading.move is not None and reading.move > part.move:
-            side, _ = p.sides(part)
-            stood = dict(reading.split or ()).get(side, 0) if side else 0
-            p.put(part.name, hand=p.next_move(), hand_at=p.now, landed=part.move, stood=stood)
+        if reading.move is None or reading.move <= part.move:
+            continue
+        p.put(part.name, move=move, moved=p.now, landed=reading.move, stood=_newest_share(p, part))
+        if p.status.phase is not Phase.REVERTING:
+            p.put(part.name, hand=move, hand_at=p.now)
+
+
+def _newest_share(p: Pass, part: Part) -> int:
+    newest, _ = p.sides(part)
+    return dict(p.reading(part).split or ()).get(newest, 0) if newest else 0
 
 
 def resume_hands(p: Pass) -> None:
-    """What was lowered becomes the promise, under a new move (old evidence is void); at rest stable gets 100 back."""
+    """What was lowered becomes the promise, under a new move (old evidence is void); at rest stable gets 100 back.
+
+    What the hand left is what stands from now on: until the new move lands it is no other lowering.
+    """
     move = p.next_move()
     for part in p.status.parts:
         if not part.hand:
             continue
+        p.put(part.name, stood=_newest_share(p, part))
         share = p.share(part)
         if p.climbing and share is not None:
             lowered = min(part.weight, share)

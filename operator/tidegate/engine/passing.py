@@ -1,5 +1,7 @@
 """One pass under way: what it knows, what it has decided so far, and the small words in which the rules are written."""
 
+from collections.abc import Container
+from math import floor
 from typing import Any
 
 from tidegate.engine.promise import demand, pin, promise, takes_part
@@ -93,6 +95,9 @@ class Pass:
 
     def reading(self, part: Part) -> Reading:
         return self._readings.get(part.name, _NOTHING)
+
+    def newest_move_seen(self) -> int:
+        return max((reading.move or 0 for _, reading in self.seen.readings), default=0)
 
     def share(self, part: Part) -> int | None:
         """The candidate's share of this part as it is, or None if that is not known."""
@@ -192,8 +197,8 @@ class Pass:
             return False
         return not self.spec.deleting and not self.handed() and self.seen.step is Gate.OPEN
 
-    def may_raise(self, to: int) -> bool:
-        """All that a way up needs, asked at every raise."""
+    def may_raise(self, to: int, names: Container[str]) -> bool:
+        """All that a way up needs, asked at every raise: of these parts, to this share."""
         status, verdict = self.status, self.seen.verdict
         if status.candidate is None or not self.may_go_forward(to) or not self.wants_candidate():
             return False
@@ -201,9 +206,14 @@ class Pass:
             return False
         if verdict is Verdict.NO_TRAFFIC and any(self.share(p) != 0 for p in self.climbing_parts()):
             return False
-        if self.health(status.candidate) is not State.READY:
+        if self.health(status.candidate) is not State.READY or not self._fits(status.candidate, to, names):
             return False
         return status.rescue or status.stable is None or self.health(status.stable) is State.READY
+
+    def _fits(self, version: Version, share: int, names: Container[str]) -> bool:
+        """Capacity comes before traffic: these parts of a version run as large as that share needs."""
+        sizes = [self.instance(piece.part, piece.content) for piece in version.pieces if piece.part in names]
+        return all(instance is not None and instance.sized >= share for instance in sizes)
 
     def can_go_back(self, part: Part) -> bool:
         """A way down needs one endpoint that serves; traffic is never sent to what is known to be down."""
@@ -249,11 +259,16 @@ class Pass:
                 self.wake_in(POLL)
 
     def answers(self, act: Act, began: float) -> bool:
-        """Whether an act that raises was meant for what began then: bound to what its writer saw, else by time."""
-        if act.seen_attempt is not None:
-            return act.seen_attempt == self.status.attempt
-        return act.written >= began
+        """Whether an act that lifts something was written after that was recorded, and for this attempt."""
+        if act.seen_attempt not in (None, self.status.attempt):
+            return False
+        return written_since(act, began)
 
     @property
     def climbing(self) -> bool:
         return self.status.phase in CLIMBING
+
+
+def written_since(act: Act, began: float) -> bool:
+    """Objects are stamped with whole seconds: one written in the same second counts as written after."""
+    return act.written >= floor(began)

@@ -19,8 +19,12 @@ def rest(p: Pass) -> None:
     if p.spec.deleting:
         let_go(p)
         return
-    if status.stable is None and not status.attempt and _adopt_what_serves(p):
-        return
+    if status.stable is None and not status.attempt:
+        if not _all_read(p):
+            p.wake_in(POLL)  # what serves there may be ours, from before the status was lost
+            return
+        if _adopt_what_serves(p):
+            return
     _keep_recall_honest(p)
     if p.status.recall and not p.status.recall.gave_up:
         recall(p)
@@ -65,6 +69,10 @@ def _wait_or_begin(p: Pass) -> None:
     begin(p, rescue=False)
 
 
+def _all_read(p: Pass) -> bool:
+    return p.seen.instances is not None and all(reading.split is not None for _, reading in p.seen.readings)
+
+
 def _adopt_what_serves(p: Pass) -> bool:
     """A Release whose status was lost takes what serves most of its own kept revisions as stable."""
     serving: dict[str, int] = {}
@@ -75,14 +83,13 @@ def _adopt_what_serves(p: Pass) -> bool:
     if not kept:
         return False
     stable = max(kept, key=lambda v: sum(serving.get(piece.content, 0) for piece in v.pieces))
-    newest = max([reading.move or 0 for _, reading in p.seen.readings], default=0)
+    move = p.next_move()
     claims = [i.claim for i in p.seen.instances or ()]
     p.set(
         stable=stable,
         stable_since=p.now,
         attempt=max(claims, default=0),
-        move=newest + 1,
-        parts=tuple(Part(piece.part, move=newest + 1, moved=p.now) for piece in stable.pieces),
+        parts=tuple(Part(piece.part, move=move, moved=p.now) for piece in stable.pieces),
         phase=Phase.COMPLETED,
     )
     p.wake_in(0)

@@ -5,7 +5,7 @@ again while its breach was unread, would otherwise rise again.
 """
 
 from tidegate.engine.passing import POLL, Pass
-from tidegate.engine.promise import takes_part
+from tidegate.engine.promise import promise, takes_part
 from tidegate.engine.values import (
     Cause,
     Debt,
@@ -43,10 +43,15 @@ def why_back(p: Pass) -> tuple[Cause | None, bool]:
     if not p.wants_candidate():
         if status.stable and p.spec.version.content == status.stable.content:
             return Cause.PUT_BACK, False
-        if status.stable is not None or not status.touched:
+        if status.stable is not None or not _may_serve(p):
             return Cause.SUPERSEDED, False
         # the very first version serves: a newer one waits for its completion, there is nothing else to go back to
     return None, False
+
+
+def _may_serve(p: Pass) -> bool:
+    """Some part of the candidate has traffic, or is not known to have none."""
+    return p.status.touched and any(p.reading(part).split is None or p.share(part) for part in p.climbing_parts())
 
 
 def _candidate_down(p: Pass) -> bool:
@@ -168,8 +173,16 @@ def end_revert(p: Pass) -> None:
         phase=Phase.REVERTED if p.status.touched else Phase.FAILED,
         candidate=None,
         owed=(),
-        parts=tuple(part._replace(weight=part.rest, landed=part.move, landed_at=p.now) for part in p.status.parts),
+        parts=tuple(
+            part._replace(weight=part.rest, landed=part.move, landed_at=p.now, stood=_stable_share(p, part))
+            for part in p.status.parts
+        ),
     )
+
+
+def _stable_share(p: Pass, part: Part) -> int:
+    stable = p.status.stable.runs(part.name) if p.status.stable else None
+    return dict(promise(p.status, part)).get(stable, 0) if stable else 0
 
 
 def begin(p: Pass, rescue: bool) -> None:
