@@ -32,7 +32,7 @@ class Access:
     """
 
     server: str  # https://host:port, without a slash at the end
-    namespace: str = "default"
+    namespace: str | None = None  # the pod's, or the context's, if it names one
     authority: str | None = None  # PEM; None: the system's authorities
     certificate: str | None = field(default=None, repr=False)  # PEM
     private_key: str | None = field(default=None, repr=False)  # PEM
@@ -40,7 +40,6 @@ class Access:
     token_file: Path | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    server_name: str | None = None  # what the server's certificate says, where it is not the host
     insecure: bool = False
 
     def current_token(self) -> str | None:
@@ -134,10 +133,15 @@ def from_kubeconfig(paths: Sequence[Path], *, context: str | None = None) -> Acc
             )
     if not cluster.get("server"):
         raise NoAccess(f"{cluster_path}: cluster {asked.get('cluster')} has no server")
+    for unknown in ("tls-server-name", "proxy-url"):
+        if cluster.get(unknown):
+            raise NoAccess(
+                f"{cluster_path}: cluster {asked.get('cluster')} has a {unknown}, which Tidegate does not know"
+            )
     token_file = user.get("tokenFile")
     return Access(
         server=str(cluster["server"]).rstrip("/"),
-        namespace=asked.get("namespace") or "default",
+        namespace=asked.get("namespace") or None,
         authority=_pem(cluster, "certificate-authority", cluster_path),
         certificate=_pem(user, "client-certificate", user_path),
         private_key=_pem(user, "client-key", user_path),
@@ -145,7 +149,6 @@ def from_kubeconfig(paths: Sequence[Path], *, context: str | None = None) -> Acc
         token_file=user_path.parent / token_file if token_file else None,
         username=user.get("username"),
         password=user.get("password"),
-        server_name=cluster.get("tls-server-name"),
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
     )
 

@@ -259,7 +259,6 @@ class Client:
                 params=dict(query),
                 headers={**headers, **extra},
                 data=data,
-                server_hostname=self.access.server_name,
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
