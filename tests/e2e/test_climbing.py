@@ -1,0 +1,75 @@
+"""A good version climbs, and nobody loses a request."""
+
+from hack.stage import shop as sample
+from tests.e2e.scenario import Shop
+
+
+def test_a_good_release_climbs_rung_by_rung_and_loses_no_request(shop: Shop) -> None:
+    shop.given_live("v1.0.0")
+    with shop.load(rps=80) as load:
+        shop.declare("v1.1.0")
+        shop.then_weight("v1.1.0", 10)
+        shop.then_weight("v1.1.0", 50)
+        shop.then_weight("v1.1.0", 100)
+        shop.then_phase("Completed", version="v1.1.0")
+    requests = load.requests()
+    lost = [request for request in requests if request.code != 200]
+    assert len(requests) > 300
+    assert not lost, lost[:5]
+    assert {request.version for request in requests} == {"v1.0.0", "v1.1.0"}
+    past = shop.status()["history"][0]
+    assert (past["version"], past["outcome"], past["reached"]) == ("v1.1.0", "Completed", 100)
+
+
+def test_the_candidate_has_its_pods_before_its_traffic(shop: Shop) -> None:
+    big = [sample.component(replicas=4)]
+    shop.given_live("v1.0.0", components=big)
+    shop.declare("v1.1.0", components=big, steps=[{"weight": 50, "hold": "8s"}, {"weight": 100, "hold": "1s"}])
+    shop.then_weight("v1.1.0", 50)
+    deployment = shop.api.get("Deployment", shop.namespace, shop.service_of("v1.1.0"))
+    assert deployment is not None
+    assert deployment["status"].get("readyReplicas", 0) >= 2
+    stable = shop.api.get("Deployment", shop.namespace, shop.service_of("v1.0.0"))
+    assert stable is not None
+    assert stable["spec"]["replicas"] == 4
+    shop.then_weight("v1.1.0", 100)
+    deployment = shop.api.get("Deployment", shop.namespace, shop.service_of("v1.1.0"))
+    assert deployment is not None
+    assert deployment["status"]["readyReplicas"] == 4
+
+
+def test_the_drain_of_thirty_seconds_is_honoured(shop: Shop) -> None:
+    import time
+
+    slow = [sample.component()]
+    slow[0]["kubernetes"]["drain"] = "30s"
+    quick = [{"weight": 50, "hold": "1s"}, {"weight": 100, "hold": "1s"}]
+    shop.given_live("v1.0.0", components=slow, steps=quick, keepPrevious="0s")
+    shop.declare("v1.1.0", components=slow, steps=quick, keepPrevious="0s")
+    shop.then_weight("v1.1.0", 100)
+    left = time.time()
+    old = shop.service_of("v1.0.0")
+    shop.then_phase("Completed", version="v1.1.0")
+    while time.time() < left + 28:
+        deployment = shop.api.get("Deployment", shop.namespace, old)
+        assert deployment is not None, f"taken down {time.time() - left:.1f} s after traffic left it"
+        assert deployment["status"]["readyReplicas"] == 2
+        time.sleep(1)
+    from hack.stage.api import eventually
+
+    eventually(lambda: shop.api.get("Deployment", shop.namespace, old) is None, 20, "the old pods are taken down")
+
+
+def test_an_unchanged_spec_costs_no_write(shop: Shop) -> None:
+    import time
+
+    shop.given_live("v1.0.0", keepPrevious="0s")
+    time.sleep(2)
+    before = shop.api.get("Release", shop.namespace, "shop")
+    route = shop.route()
+    time.sleep(6)
+    after = shop.api.get("Release", shop.namespace, "shop")
+    assert before is not None
+    assert after is not None
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert shop.route()["metadata"]["resourceVersion"] == route["metadata"]["resourceVersion"]
