@@ -88,6 +88,15 @@ _SENTENCES: Mapping[str, str] = {
     "model_type": "must be an object with fields of its own",
     "mapping_type": "must be an object with fields of its own",
     "dict_type": "must be an object with fields of its own",
+    "int_type": "must be a whole number",
+    "too_short": "has too few items: write at least {min_length}",
+    "too_long": "has too many items: write at most {max_length}",
+    "string_too_short": "is empty: write at least {min_length} character",
+    "string_too_long": "is too long: write at most {max_length} characters",
+    "greater_than_equal": "is too small: write at least {ge}",
+    "less_than_equal": "is too great: write at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
     "bool_type": "must be true or false",
 }
 
@@ -97,7 +106,7 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind == "value_error":
         return detail["msg"].removeprefix("Value error, ")
     if kind in _SENTENCES:
-        return _SENTENCES[kind]
+        return _SENTENCES[kind].format(**detail.get("ctx", {}))
     given = repr(detail["input"])
     return (
         f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; given was {given if len(given) <= 80 else given[:77] + '…'}"
