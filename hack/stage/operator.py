@@ -51,7 +51,7 @@ class Operator:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tidegate.controller"], env=environment, stdout=log, stderr=log, cwd=ROOT
+                [sys.executable, "-m", "tidegate.cli", "run"], env=environment, stdout=log, stderr=log, cwd=ROOT
             )
 
     def kill(self) -> None:

@@ -1,15 +1,15 @@
 """Observe: everything that one pass decides on, put into one picture. Caches only, nothing here waits for a network."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from tidegate.api import Effective, GuardStatus, effective
+from tidegate.api import effective
 from tidegate.api.conditions import Reason
 from tidegate.api.parse import parse_intervention, parse_policy
 from tidegate.api.policy import ReleasePolicy
 from tidegate.api.status import CheckOutcome, CheckStatus, ReleaseStatus
 from tidegate.checks.port import CheckResult
+from tidegate.controller.judging import Judging
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.plan import act_of, authors_of, kept_versions, spec_of, unanswered
 from tidegate.engine.promise import demand
@@ -17,14 +17,12 @@ from tidegate.engine.values import (
     CLIMBING,
     Act,
     CheckKey,
-    Evidence,
     Gate,
     Observation,
     Outcome,
     Phase,
     Spec,
     Status,
-    Verdict,
     Watched,
     When,
 )
@@ -34,21 +32,6 @@ from tidegate.kube.resources import INTERVENTIONS, POLICIES
 from tidegate.targets.port import App, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the guards say, and what they were asked for. `obstacles`: what keeps guards from judging at all."""
-
-    verdict: Verdict
-    evidence: Evidence | None
-    guards: tuple[GuardStatus, ...] = ()
-    obstacles: tuple[Obstacle, ...] = ()
-
-
-class Judge(Protocol):
-    def judge(self, app: App, force: Effective, written: ReleaseStatus, now: float) -> Judged:
-        """What the guards of this Release say for its attempt and moves as they are."""
-
-
 class CheckRunner(Protocol):
     def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]: ...
 
@@ -56,8 +39,8 @@ class CheckRunner(Protocol):
 class Looker:
     """Looks at one Release and all that belongs to it."""
 
-    def __init__(self, cluster: Cluster, target: Target, checks: CheckRunner, judge: Judge, tick: float) -> None:
-        self._cluster, self._target, self._checks, self._judge, self._tick = cluster, target, checks, judge, tick
+    def __init__(self, cluster: Cluster, target: Target, checks: CheckRunner, judging: Judging, tick: float) -> None:
+        self._cluster, self._target, self._checks, self._judging, self._tick = cluster, target, checks, judging, tick
 
     async def look(
         self,
@@ -74,7 +57,7 @@ class Looker:
         force = effective(release, policies)
         spec = spec_of(release, force, stable=status.stable, acts=self._acts(app), tick=self._tick)
         sight = await self._target.observe(app, demand(spec, status), now)
-        judged = self._judge.judge(app, force, written, now)
+        judged = self._judging.judge(app, force, spec.version, sight, written, now)
         obstacles += tuple(Obstacle(Reason.POLICY_CONFLICT, sentence) for sentence in force.conflicts)
         obstacles += tuple(Obstacle(Reason.POLICY_VIOLATED, sentence) for sentence in force.violations)
         obstacles += tuple(Obstacle(refusal.reason, refusal.sentence) for refusal in sight.refusals)

@@ -83,6 +83,7 @@ class Loop:
         leadership: Leadership,
         audience: Audience,
         *,
+        forgetting: tuple[Callable[[Key], None], ...] = (),
         closing: tuple[Callable[[], Awaitable[None]], ...] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -90,7 +91,7 @@ class Loop:
         self._leadership, self._audience, self._wall = leadership, audience, wall
         self._attention: dict[Key, Attention] = {}
         self._confessions: set[asyncio.Task[None]] = set()
-        self._closing = closing
+        self._forgetting, self._closing = forgetting, closing
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Gives the instant at which to look again (seconds since the epoch), or None."""
@@ -129,6 +130,8 @@ class Loop:
         """The Release was deleted: what is kept of it in memory can go."""
         self._attention.pop(key, None)
         self._audience.gone(key)
+        for forget in self._forgetting:
+            forget(key)
 
     async def close(self) -> None:
         """End what runs in the background, and all connections."""
@@ -210,9 +213,9 @@ class Loop:
         now = self._now()
         longest = LONGEST_REVERT_RETRY if decision.status.phase is Phase.REVERTING else LONGEST_RETRY
         if attention.troubles:
-            return now + min(FIRST_RETRY * 2 ** min(attention.failures, 10), longest)
+            return now + min(FIRST_RETRY * 2.0 ** min(attention.failures, 10), longest)
         if attention.repeats > 1:
-            return now + min(FIRST_REPEAT * 2 ** min(attention.repeats, 10), longest)
+            return now + min(FIRST_REPEAT * 2.0 ** min(attention.repeats, 10), longest)
         if decision.effects:
             return now
         if not wrote and before.document() != after.document() and decision.status.phase in CLIMBING:

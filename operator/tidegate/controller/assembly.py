@@ -1,0 +1,88 @@
+"""The loop with everything it is made of: the one place that knows every adapter."""
+
+import base64
+from collections.abc import Mapping
+
+from tidegate.api.connection import Connection
+from tidegate.api.parse import parse_connection
+from tidegate.checks import Checks
+from tidegate.controller.acting import Actor
+from tidegate.controller.app import Parts
+from tidegate.controller.audience import Audience
+from tidegate.controller.judging import Judging
+from tidegate.controller.looking import Looker
+from tidegate.controller.loop import Loop
+from tidegate.controller.sampling import Sampler
+from tidegate.controller.settling import Settler
+from tidegate.errors import Invalid, NotFound, Permanent
+from tidegate.kube.cluster import Cluster
+from tidegate.kube.resources import CONNECTIONS, SECRETS, Key
+from tidegate.targets import KubernetesTarget
+
+
+def build(parts: Parts) -> Loop:
+    """Wire the loop. Called once a process, inside its event loop."""
+    cluster, queue = parts.cluster, parts.queue
+
+    def wake(key: Key) -> None:
+        queue.add(key)
+
+    target = KubernetesTarget(cluster, wake)
+    checks = Checks(cluster, wake)
+    sampler = Sampler(
+        connection=_Connections(cluster).read,
+        secret=_Secrets(cluster).read,
+        wake=wake,
+        tick=parts.settings.tick,
+    )
+    judging = Judging(sampler)
+    settler = Settler(cluster, target)
+    return Loop(
+        cluster,
+        Looker(cluster, target, checks, judging, parts.settings.tick),
+        Actor(target, checks.run, settler),
+        settler,
+        parts.gate,
+        Audience(parts.events, parts.metrics),
+        forgetting=(target.dismiss, checks.forget, judging.forget),
+        closing=(judging.close, checks.close, target.close),
+    )
+
+
+class _Connections:
+    """Connections out of the store, parsed once a version."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._parsed: dict[tuple[str, str], tuple[str, Connection]] = {}
+
+    def read(self, namespace: str, name: str) -> Connection | None:
+        document = self._cluster.get(CONNECTIONS, namespace, name)
+        if document is None:
+            self._parsed.pop((namespace, name), None)
+            return None
+        version = document["metadata"]["resourceVersion"]
+        known = self._parsed.get((namespace, name))
+        if known is None or known[0] != version:
+            try:
+                known = (version, parse_connection(document))
+            except Invalid:
+                return None  # admission lets none such in; without it, the guard says that it can't be read
+            self._parsed[namespace, name] = known
+        return known[1]
+
+
+class _Secrets:
+    """One value of one Secret, asked of the server when it is needed and kept nowhere."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def read(self, namespace: str, name: str, key: str) -> str:
+        secret = await self._cluster.fresh(SECRETS, namespace, name)
+        if secret is None:
+            raise NotFound(f"There is no Secret {name} in namespace {namespace}; create it.")
+        data: Mapping[str, str] = secret.get("data") or {}
+        if key not in data:
+            raise Permanent(f"Secret {name} has no key {key}; add it, or name another key in the Connection.")
+        return base64.b64decode(data[key]).decode().strip()

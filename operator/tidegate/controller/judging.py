@@ -1,0 +1,161 @@
+"""What the guards of a Release say: questions asked in the background, answers judged here, readings for the status."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tidegate.api import Effective, GuardStatus, Samples
+from tidegate.api.conditions import Reason
+from tidegate.api.meta import short
+from tidegate.api.status import ReleaseStatus
+from tidegate.controller.picture import Obstacle
+from tidegate.controller.sampling import Reading, Sampler
+from tidegate.engine.guards import Arm, Ask, Judgement, Side, asks, blindness, judge, strongest
+from tidegate.engine.promise import takes_part
+from tidegate.engine.records import Record
+from tidegate.engine.values import CLIMBING, Evidence, Part, Phase, Status, Verdict, Version
+from tidegate.kube.resources import Key
+from tidegate.targets.port import App, Sight
+
+
+class Judged(NamedTuple):
+    """What the guards say, and what they were asked for. `obstacles` keep guards from judging at all."""
+
+    verdict: Verdict
+    evidence: Evidence | None
+    guards: tuple[GuardStatus, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+class Judging:
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def judge(
+        self, app: App, force: Effective, wanted: Version, sight: Sight, written: ReleaseStatus, now: float
+    ) -> Judged:
+        """The verdict for the attempt and the moves as the status has them; none where nothing climbs."""
+        key, status = Key(app.namespace, app.name), app.status
+        listens = status.phase in CLIMBING or (status.phase is Phase.REVERTING and not status.guilty)
+        if not listens or status.candidate is None:
+            self._sampler.forget(key)
+            return Judged(Verdict.PASS, None, obstacles=_blind_from_the_start(app, force, wanted, sight))
+        evidence = Evidence(status.attempt, tuple((part.name, part.move) for part in status.parts))
+        questions = _questions(app, force, status.candidate, sight)
+        if not questions:
+            return Judged(Verdict.PASS, evidence)
+        newest = self._sampler.latest(key, evidence, questions, now)
+        readings = newest.readings if newest else tuple(Reading(ask, None, None) for ask in questions)
+        old = {(guard.name, guard.from_, guard.component): guard for guard in written.guards}
+        judged, shown = [], []
+        for reading in readings:
+            before = old.get(_identity(reading.ask))
+            record = Record.decode(before.record) if before else None
+            judgement = judge(reading.ask, reading.candidate, reading.stable, record)
+            judged.append(judgement)
+            shown.append(_shown(judgement, before, now))
+        return Judged(strongest(j.acting for j in judged), evidence, tuple(shown))
+
+    def forget(self, key: Key) -> None:
+        self._sampler.forget(key)
+
+    async def close(self) -> None:
+        await self._sampler.close()
+
+
+def _identity(ask: Ask) -> tuple[str, str, str]:
+    return ask.guard.name, ask.owner, ask.component
+
+
+def _blind_from_the_start(app: App, force: Effective, wanted: Version, sight: Sight) -> tuple[Obstacle, ...]:
+    """A guard that could not tell the versions apart keeps a climb from beginning."""
+    stable = app.status.stable
+    if stable is not None and stable.content == wanted.content:
+        return ()
+    names = [ask for ask in _questions(app, force, wanted, sight) if blindness(ask)]
+    return tuple(
+        Obstacle(Reason.GUARDS_HOLD, f"guard {ask.guard.name} is blind: {blindness(ask)}")
+        for ask in names
+        if ask.guard.enforced
+    )
+
+
+def _questions(app: App, force: Effective, candidate: Version, sight: Sight) -> tuple[Ask, ...]:
+    status = app.status
+    parts = [part for part in status.parts if takes_part(status, part.name)]
+    if candidate is not status.candidate:
+        parts = [Part(piece.part) for piece in candidate.pieces]
+    sides = [_side(app, candidate, part, sight) for part in parts]
+    return asks(force.guards, _whole(app, candidate, parts), sides)
+
+
+def _since(status: Status, part: Part) -> float:
+    """From when evidence counts: since the newest move stands in the world."""
+    if status.phase is Phase.REVERTING:
+        return status.started
+    return part.landed_at if part.landed >= part.move and part.landed_at else part.moved or status.started
+
+
+def _promised(status: Status, part: Part) -> int:
+    """What is judged as exposed; a climb that turns back for a harmless cause is still judged for what it did."""
+    return max(part.weight, 1) if status.phase is Phase.REVERTING else part.weight
+
+
+def _side(app: App, candidate: Version, part: Part, sight: Sight) -> Side:
+    status = app.status
+    stable = status.stable if status.stable and status.stable.runs(part.name) else None
+    return Side(
+        part=part.name,
+        candidate=_arm(app, candidate, candidate.runs(part.name) or "", part.name, sight),
+        stable=_arm(app, stable, stable.runs(part.name) or "", part.name, sight) if stable else None,
+        promised=_promised(status, part),
+        since=max(_since(status, part), status.started),
+    )
+
+
+def _whole(app: App, candidate: Version, parts: list[Part]) -> Side:
+    """All parts that climb, together."""
+    status = app.status
+    stable = status.stable
+    return Side(
+        part="",
+        candidate=_arm(app, candidate, _one_content(candidate, parts)),
+        stable=_arm(app, stable, _one_content(stable, parts)) if stable else None,
+        promised=min((_promised(status, part) for part in parts), default=0),
+        since=max([status.started, *(_since(status, part) for part in parts)]),
+    )
+
+
+def _one_content(version: Version, parts: list[Part]) -> str:
+    """The revision under which the climbing parts run, where it is one; else the version's own."""
+    contents = {content for part in parts if (content := version.runs(part.name))}
+    return contents.pop() if len(contents) == 1 else version.content
+
+
+def _arm(app: App, version: Version, content: str, part: str = "", sight: Sight | None = None) -> Arm:
+    values: Mapping[str, str] = {"version": version.name, "revision": short(content), "release": app.name}
+    if part and sight is not None:
+        size = sight.sizes.get((part, content))
+        service = size.ref if size else f"{app.name}-{part}-{short(content)}"
+        values = {**values, "component": part, "service": service}
+    return Arm(version.name, content, tuple(sorted(values.items())))
+
+
+def _shown(judgement: Judgement, before: GuardStatus | None, now: float) -> GuardStatus:
+    guard = judgement.ask.guard
+    same = before is not None and before.verdict is judgement.verdict
+    return GuardStatus(
+        name=guard.name,
+        from_=judgement.ask.owner,
+        component=judgement.ask.component,
+        verdict=judgement.verdict,
+        data=judgement.data,
+        candidate=judgement.candidate,
+        stable=judgement.stable,
+        hold=str(guard.hold) if guard.hold else "",
+        revert=str(guard.revert) if guard.revert else "",
+        samples=Samples(candidate=judgement.samples[0], stable=judgement.samples[1]),
+        since=before.since if before and same else now,
+        through=judgement.through or None,
+        message=judgement.sentence,
+        record=judgement.record.encode() if judgement.record else "",
+    )
