@@ -47,6 +47,8 @@ def climb(p: Pass) -> None:
     if p.status.phase is Phase.PROGRESSING and finished:
         p.set(phase=Phase.COMPLETING)
     if p.status.phase is not Phase.COMPLETING or not finished:
+        if all(stood):
+            p.wake_in(POLL)  # a part in no track: the plan is not that of the candidate
         return
     limit = p.paused_above()
     if limit is not None and limit < FULL:
