@@ -46,7 +46,7 @@ def kubernetes(layout: Layout, progress: Progress) -> Path:
 
 
 def sample(layout: Layout, progress: Progress) -> Path:
-    """Path of the sample service's binary."""
+    """Path of the sample service's binary, which also becomes a command of `exec`."""
     source = layout.checkout / "hack" / "sample"
     go = find_go(layout, progress)
     binary = layout.cache / f"sample-{cache_key(source, go_version(go))}"
@@ -54,6 +54,9 @@ def sample(layout: Layout, progress: Progress) -> Path:
         if not binary.exists():
             with progress.step("sample service built"):
                 _go_build(go, source, binary, "-s -w")
+    layout.bin.mkdir(parents=True, exist_ok=True)
+    (layout.bin / "sample").unlink(missing_ok=True)
+    (layout.bin / "sample").symlink_to(binary)
     return binary
 
 

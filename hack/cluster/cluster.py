@@ -85,7 +85,7 @@ def up_control_plane_only(layout: Layout, progress: Progress) -> None:
     with _only_one(layout):
         binaries = build.kubernetes(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
-        _sample(layout, progress)
+        build.sample(layout, progress)
         running = state.read(layout)
         if running is not None and running.whole:
             progress.say("the whole cluster is up already, which is more than was asked for")
@@ -145,10 +145,16 @@ def _start(layout: Layout, endpoints: Endpoints, binaries: Path, software: Softw
     pid = namespaces.start(command, log=layout.log / "supervisor.log", isolated=software is not None)
     started_at = namespaces.started_at(pid)
     if started_at is None:
-        raise ClusterError(f"the supervisor ended at once: {layout.log / 'supervisor.log'}")
+        raise ClusterError(f"the supervisor ended at once: {_last_words(layout)}")
     running = Running(pid, started_at, endpoints)
     state.write(layout, running)
     return running
+
+
+def _last_words(layout: Layout) -> str:
+    log = layout.log / "supervisor.log"
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return f"{lines[-1] if lines else 'without a word'} ({log})"
 
 
 def supervise(layout: Layout, arguments: list[str]) -> None:
@@ -196,16 +202,8 @@ def load_archive(layout: Layout, archive: Path, progress: Progress) -> None:
     node.import_images(software, running.pid, archive)
 
 
-def _sample(layout: Layout, progress: Progress) -> Path:
-    binary = build.sample(layout, progress)
-    layout.bin.mkdir(exist_ok=True)
-    (layout.bin / "sample").unlink(missing_ok=True)
-    (layout.bin / "sample").symlink_to(binary)
-    return binary
-
-
 def _stock(layout: Layout, software: Software, progress: Progress) -> Path:
-    images = stock_images(_sample(layout, progress), software.command("busybox"))
+    images = stock_images(build.sample(layout, progress), software.command("busybox"))
     archive = layout.images / "stock.tar"
     digest = write_archive(archive, images)
     (layout.images / "stock.digest").write_text(digest)
@@ -231,7 +229,7 @@ def _await(layout: Layout, running: Running, wanted: list[Check]) -> None:
     missing = list(wanted)
     while missing:
         if not running.alive:
-            raise ClusterError(f"the cluster ended while starting: {layout.log / 'supervisor.log'}")
+            raise ClusterError(f"the cluster ended while starting: {_last_words(layout)}")
         missing = [check for check in missing if not check.holds()]
         if missing and time.monotonic() > deadline:
             names = ", ".join(check.name for check in missing)

@@ -128,7 +128,7 @@ def _exec(layout: Layout, arguments: argparse.Namespace) -> int:
 def _kubeconfig(layout: Layout, _: argparse.Namespace) -> int:
     other = elsewhere(layout)
     if other is not None:
-        print(other.environment().get("KUBECONFIG", Path.home() / ".kube" / "config"))
+        print(other.environment()["KUBECONFIG"])
     else:
         state.need(layout)
         print(layout.kubeconfig)

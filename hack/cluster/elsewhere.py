@@ -34,9 +34,12 @@ class Elsewhere:
 
     def environment(self) -> Mapping[str, str]:
         found = dict(os.environ)
-        found["PATH"] = f"{self.layout.venv_bin}:{found.get('PATH', '')}"
+        found["PATH"] = f"{self.layout.venv_bin}:{self.layout.bin}:{found.get('PATH', '')}"
         if self.kind:
             found["KUBECONFIG"] = str(self._kubeconfig)
+        else:
+            # Spelled out, because the tests believe only what is.
+            found.setdefault("KUBECONFIG", str(Path.home() / ".kube" / "config"))
         return found
 
     def up(self, progress: Progress) -> None:
@@ -44,6 +47,8 @@ class Elsewhere:
             self._create(progress)
             definitions = gateway.definitions(self.layout, build.find_go(self.layout, progress), progress)
             self._run(["kubectl", "apply", "--server-side", "-f", str(definitions)])
+        else:
+            build.sample(self.layout, progress)  # the load generator
         self._run(["kubectl", "get", "--raw", "/readyz"])
         progress.say(f"the cluster answers; {NEEDED}")
 

@@ -78,10 +78,13 @@ def enter_network(pid: int) -> None:
 def _enter(pid: int, wanted: list[int]) -> None:
     folder = os.getcwd()
     # All are opened first: once in the new mount namespace, /proc has other numbers.
-    descriptors = {one: os.open(f"/proc/{pid}/ns/{_FILES[one]}", os.O_RDONLY) for one in wanted}
-    for one, descriptor in descriptors.items():
-        _check(_libc.setns(descriptor, one), f"setns {_FILES[one]}")
-        os.close(descriptor)
+    try:
+        descriptors = {one: os.open(f"/proc/{pid}/ns/{_FILES[one]}", os.O_RDONLY) for one in wanted}
+        for one, descriptor in descriptors.items():
+            _check(_libc.setns(descriptor, one), f"setns {_FILES[one]}")
+            os.close(descriptor)
+    except PermissionError:
+        raise ClusterError("the cluster is root's, and so is the way into it: put `sudo -E` in front") from None
     os.chdir(folder)
 
 
