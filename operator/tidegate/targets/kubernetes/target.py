@@ -229,7 +229,7 @@ def _routing(view: View, route: Object, parts: Sequence[tuple[Component, Ensure]
 
 
 def _check_fence(route: Object, stamp: Stamp, write: Ensure) -> None:
-    """Comparing values is not enough: the same weights return, and a late write would land over a revert or a person."""
+    """By value is not enough: the same weights return, and a late write would land over a revert or a person."""
     name, there, expects = route["metadata"]["name"], stamp.move(write.part), write.expects
     if there > write.move:
         raise Conflict(f"HTTPRoute {name} has move {there} of {write.part} already, which is newer than {write.move}.")
