@@ -6,7 +6,7 @@ import base64
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -16,6 +16,10 @@ import yaml
 from tidegate.errors import Permanent
 
 _Files: TypeAlias = Sequence[tuple[Path, Mapping[str, Any]]]
+
+LogIn: TypeAlias = Callable[[Mapping[str, Any], Path], Mapping[str, str]]
+"""Takes the `exec` of a kubeconfig's user and the file that it stands in; gives what the user gets for it, as fields of
+a kubeconfig's user: `token`, or `client-certificate-data` and `client-key-data`. Raises NoAccess."""
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -79,16 +83,18 @@ class Access:
         return context
 
 
-def from_environment(environment: Mapping[str, str] | None = None, *, context: str | None = None) -> Access:
+def from_environment(
+    environment: Mapping[str, str] | None = None, *, context: str | None = None, log_in: LogIn | None = None
+) -> Access:
     """The kubeconfig that KUBECONFIG names; else the pod's ServiceAccount; else ~/.kube/config. Raises NoAccess."""
     environment = os.environ if environment is None else environment
     if named := environment.get("KUBECONFIG"):
-        return from_kubeconfig([Path(path) for path in named.split(os.pathsep) if path], context=context)
+        return from_kubeconfig([Path(path) for path in named.split(os.pathsep) if path], context=context, log_in=log_in)
     if context is None and environment.get("KUBERNETES_SERVICE_HOST") and (SERVICE_ACCOUNT / "token").exists():
         return from_service_account(environment)
     usual = Path(environment.get("HOME", "~")).expanduser() / ".kube" / "config"
     if usual.exists():
-        return from_kubeconfig([usual], context=context)
+        return from_kubeconfig([usual], context=context, log_in=log_in)
     raise NoAccess(
         f"There is no way to a Kubernetes API server: no ServiceAccount is mounted and {usual} does not exist; "
         "run in a pod, or set KUBECONFIG to a kubeconfig file"
@@ -111,10 +117,11 @@ def from_service_account(environment: Mapping[str, str], folder: Path = SERVICE_
     )
 
 
-def from_kubeconfig(paths: Sequence[Path], *, context: str | None = None) -> Access:
+def from_kubeconfig(paths: Sequence[Path], *, context: str | None = None, log_in: LogIn | None = None) -> Access:
     """The chosen context, or the current one. As kubectl does, the first file that says something wins.
 
-    Raises NoAccess for a file that can't be read and for ways to log in that we do not have (`exec`, `auth-provider`).
+    A user with `exec` is logged in by `log_in`: at a terminal there is one, in the operator there is not.
+    Raises NoAccess for a file that can't be read and for ways to log in that we do not have (`auth-provider`).
     """
     files = [(path, _load(path)) for path in paths if path.exists()]
     if not files:
@@ -125,8 +132,10 @@ def from_kubeconfig(paths: Sequence[Path], *, context: str | None = None) -> Acc
     _, asked = _named(files, "context", chosen)
     cluster_path, cluster = _named(files, "cluster", str(asked.get("cluster")))
     user_path, user = _named(files, "user", str(asked["user"])) if asked.get("user") else (cluster_path, {})
+    if log_in is not None and user.get("exec") and not user.get("token"):
+        user = {**user, **log_in(user["exec"], user_path), "exec": None}
     for unknown in ("exec", "auth-provider"):
-        if unknown in user and not user.get("token"):
+        if user.get(unknown) and not user.get("token"):
             raise NoAccess(
                 f"{user_path}: user {asked['user']} logs in by `{unknown}`, which Tidegate does not do: "
                 "give it a token, a tokenFile or a client certificate"
@@ -176,7 +185,7 @@ def _pem(entry: Mapping[str, Any], field_name: str, path: Path) -> str | None:
     """The text of a certificate or key that stands in the file, or beside it."""
     if inline := entry.get(f"{field_name}-data"):
         try:
-            return base64.b64decode(inline).decode("ascii")
+            return base64.b64decode("".join(str(inline).split()), validate=True).decode("ascii")
         except ValueError:
             raise NoAccess(f"{path}: {field_name}-data is not base64") from None
     named = entry.get(field_name)

@@ -74,8 +74,8 @@ def _not_found(request: Request, reason: str, message: str) -> str:
 
 
 def _denied(request: Request, message: str) -> str:
-    if " cannot " in message:  # RBAC says: User "…" cannot patch resource "…" in API group "…" in the namespace "…"
-        return f"The operator lacks a right: grant its ServiceAccount to {request.right} (API server: {message})"
+    if 'User "' in message and " cannot " in message:  # RBAC: User "…" cannot patch resource "…" in API group "…"
+        return f"A right is missing: grant the user named here to {request.right} (API server: {message})"
     return f"The API server forbids to {request.verb} {request.subject}: {message or 'no reason given'}"
 
 

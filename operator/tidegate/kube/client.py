@@ -38,7 +38,6 @@ _MERGE: Final = "application/merge-patch+json"
 _JSON_PATCH: Final = "application/json-patch+json"
 _APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-_MANAGER: Final[Mapping[str, str]] = {"fieldManager": FIELD_MANAGER}
 
 
 class Listing(NamedTuple):
@@ -55,8 +54,10 @@ class Client:
     After `Unavailable` from a write nobody knows whether it was done.
     """
 
-    def __init__(self, access: Access, *, counted: Counted | None = None) -> None:
+    def __init__(self, access: Access, *, counted: Counted | None = None, manager: str = FIELD_MANAGER) -> None:
+        """`manager` is who is seen to own the fields that are written."""
         self.access = access
+        self._manager: Mapping[str, str] = {"fieldManager": manager}
         self._counted = counted
         self._session: aiohttp.ClientSession | None = None
         self._authorization: str | None = None
@@ -98,7 +99,7 @@ class Client:
     ) -> Listing:
         """All objects of a namespace, or of all namespaces, in chunks.
 
-        `labels` is a selector as kubectl takes it. `resource_version="0"` reads the server's cache: cheap, maybe old.
+        Items say their kind, which a server leaves out in lists. `labels` is a selector as kubectl takes it. `resource_version="0"` reads the server's cache: cheap, maybe old.
         """
         request = Request("list", resource, namespace, None)
         accept = _METADATA_LIST if metadata_only else "application/json"
@@ -107,10 +108,11 @@ class Client:
             query["labelSelector"] = labels
         if resource_version is not None:
             query["resourceVersion"] = resource_version
+        named = {} if metadata_only else {"apiVersion": resource.api_version, "kind": resource.kind}
         items: list[Object] = []
         while True:
             page = await self._read(request, resource.path(namespace), query, accept)
-            items.extend(page.get("items") or ())
+            items.extend({**named, **item} for item in page.get("items") or ())
             metadata = page.get("metadata") or {}
             token = metadata.get("continue")
             if not token:
@@ -128,32 +130,32 @@ class Client:
 
     # ---- writes
 
-    async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
-        """Raises AlreadyExists."""
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """`namespace` is None for a kind that has none. Raises AlreadyExists."""
         request = Request("create", resource, namespace, body["metadata"].get("name"))
-        return await self._write(request, "POST", resource.path(namespace), body, "application/json", _MANAGER)
+        return await self._write(request, "POST", resource.path(namespace), body, "application/json", self._manager)
 
     async def replace(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         """The whole object; with `metadata.resourceVersion` only if it still has that one. Raises Conflict."""
         request = Request("update", resource, namespace, name)
-        return await self._write(request, "PUT", resource.path(namespace, name), body, "application/json", _MANAGER)
+        return await self._write(request, "PUT", resource.path(namespace, name), body, "application/json", self._manager)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
         """Merge patch. With `metadata.resourceVersion` in it a compare-and-swap. Raises Conflict, NotFound."""
         request = Request("patch", resource, namespace, name, subresource)
-        return await self._write(request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, _MANAGER)
+        return await self._write(request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, self._manager)
 
     async def apply(
         self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool = False
     ) -> Object:
-        """Server-side apply, as field manager `tidegate`. `force` takes fields over from others.
+        """Server-side apply, as our field manager. `force` takes fields over from others.
 
         Raises Conflict where another manager owns a field, unless forced.
         """
         request = Request("patch", resource, namespace, name)
-        query = {**_MANAGER, "force": "true" if force else "false"}
+        query = {**self._manager, "force": "true" if force else "false"}
         return await self._write(request, "PATCH", resource.path(namespace, name), body, _APPLY, query)
 
     async def json_patch(
@@ -168,7 +170,7 @@ class Client:
         """JSON patch (RFC 6902). Raises Rejected where a `test` in it fails, NotFound."""
         request = Request("patch", resource, namespace, name, subresource)
         return await self._write(
-            request, "PATCH", resource.path(namespace, name, subresource), operations, _JSON_PATCH, _MANAGER
+            request, "PATCH", resource.path(namespace, name, subresource), operations, _JSON_PATCH, self._manager
         )
 
     async def delete(
