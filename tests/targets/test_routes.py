@@ -122,15 +122,22 @@ def test_what_is_not_ours_stays_where_and_as_it_is(
 @given(share=shares, weight=st.integers(1, 1000), foreign=st.integers(0, 1000))
 def test_beside_others_ours_keep_the_weight_they_have_together(share: int, weight: int, foreign: int) -> None:
     before = [rule(ref("legacy", foreign), ref("graphql", weight))]
-    try:
-        after = routes.rewrite(before, backends(), split_of(share))
-    except Permanent as refused:
-        assert "Multiply all weights of that rule by" in refused.message
-        assert share * weight % FULL
+    if share * weight % FULL:
+        with pytest.raises(Permanent, match=f"{weight}, is too small to split"):
+            routes.rewrite(before, backends(), split_of(share))
         return
+    after = routes.rewrite(before, backends(), split_of(share))
     ours = [entry for entry in after[0]["backendRefs"] if entry["name"] != "legacy"]
     assert sum(entry["weight"] for entry in ours) == weight
     assert routes.splits(after, backends()) == [split_of(share)]
+
+
+def test_too_coarse_a_weight_is_refused_with_the_least_factor_that_helps() -> None:
+    before = rule(ref("legacy", 60), ref("graphql", 40))
+    with pytest.raises(Permanent, match="in rule 1 .* Multiply all weights of that rule by 25:"):
+        routes.rewrite([before], backends(), split_of(100))
+    helped = rule(ref("legacy", 60 * 25), ref("graphql", 40 * 25))
+    assert weights(routes.rewrite([helped], backends(), split_of(100))[0])[NEW_SERVICE] == 1
 
 
 @given(found=st.dictionaries(st.sampled_from([OLD, NEW, LOST]), st.integers(1, 1_000_000), min_size=1))

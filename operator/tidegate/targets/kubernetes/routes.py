@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import gcd
 from typing import Any, Final, TypeAlias
 
 from tidegate.engine.values import FULL
@@ -216,18 +217,15 @@ def _weights(rule: Rule, index: int, backends: Backends, targets: Mapping[str, i
 
 
 def _too_coarse(rule: Rule, index: int, backends: Backends, targets: Mapping[str, int], total: int) -> str:
-    factor = next(
-        n for n in (10, 100, 1000, 10_000, FULL) if all(share * total * n % FULL == 0 for share in targets.values())
-    )
+    least = FULL // gcd(FULL, *targets.values())  # the least total that can be split so
+    factor = least // gcd(least, total)
     heaviest = max(_weight(ref) for ref in _refs(rule)) * factor
     what = (
         f"HTTPRoute {backends.route}: in rule {index + 1} other backends stand beside {backends.service}, whose weight "
         f"there, {total}, is too small to split as asked for. "
     )
     if heaviest > HEAVIEST:
-        return (
-            what + f"Give the refs of that rule smaller weights whose part for {backends.service} is a multiple of 100."
-        )
+        return what + f"Write the weights of that rule anew, with a multiple of {least} for {backends.service}."
     return what + f"Multiply all weights of that rule by {factor}: the split with the others stays the same."
 
 
