@@ -66,6 +66,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "NotPermitted"
     POLICY_CONFLICT = "PolicyConflict"
     POLICY_VIOLATED = "PolicyViolated"
+    GUARD_BLIND = "GuardBlind"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CRASH_LOOP = "CrashLoop"
     QUOTA_EXCEEDED = "QuotaExceeded"

@@ -47,7 +47,7 @@ class Ratio(Model):
 
 
 class Quantile(Model):
-    """A quantile of a histogram, classic or native."""
+    """A quantile of a classic histogram."""
 
     model_config = ConfigDict(
         json_schema_extra=words(
@@ -66,7 +66,7 @@ class Quantile(Model):
     """Selector of the histogram, without _bucket and without rate(), as in
     http_request_duration_seconds{version="$(version)"}."""
     warm_up: Duration | None = None
-    """Samples from this long after the candidate's first traffic are not looked at: caches are cold then."""
+    """For so long after each step has shifted traffic latencies are not looked at: new pods are cold then."""
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
@@ -166,7 +166,8 @@ class Guard(Model):
     revert: Limit | None = None
     """Beyond this limit all traffic goes back to the stable version, and the revision is rejected."""
     min_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
-    """So many samples of the candidate in this step are needed before the guard can pass. Absent: 1."""
+    """So many samples of the candidate in this step, and of stable where it is compared with, are needed before the
+    guard judges. Absent: 100."""
     mode: Mode | None = None
     """Enforce, or Observe: judged and shown, never acts. Absent: Enforce."""
 

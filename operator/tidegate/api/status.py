@@ -269,8 +269,8 @@ class GuardStatus(Part):
     verdict: Verdict = Verdict.UNKNOWN
     """Breach, Unknown, Hold, NoTraffic, Inconclusive or Pass."""
     data: str = ""
-    """OK, or what is the matter with the data: NoSeries, SourceDown, NotPermitted, NoBaseline, FromRecord, Blind,
-    TooFew."""
+    """OK, or what is the matter with the data: NoTraffic, NoSeries, NaN, Stale, Partial, ProviderError, Awaited,
+    NotPermitted, Blind, NoBaseline."""
     candidate: str = ""
     """The candidate's number, with its unit."""
     stable: str = ""
