@@ -16,14 +16,15 @@ from hack.cluster.progress import Progress, complain
 def main() -> int:
     """Exit codes: 0 done, 1 something a person has to look at, 2 wrong usage; of `exec` that of the command."""
     layout = current_layout()
-    if sys.argv[1:2] == ["supervise"]:
-        cluster.supervise(layout, sys.argv[2:])
-        return 0
-    if sys.argv[1:2] == ["discover"]:
-        prometheus.discover(layout, sys.argv[2])
-        return 0
-    arguments = _parser().parse_args()
     try:
+        # What `up` starts in the background; not for people.
+        if sys.argv[1:2] == ["supervise"]:
+            cluster.supervise(layout, sys.argv[2:])
+            return 0
+        if sys.argv[1:2] == ["discover"]:
+            prometheus.discover(layout, sys.argv[2])
+            return 0
+        arguments = _parser().parse_args()
         return int(arguments.run(layout, arguments))
     except ClusterError as error:
         complain(str(error))

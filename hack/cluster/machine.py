@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from hack.cluster.layout import NODE_ADDRESS, NODE_GATEWAY, Layout
+from hack.cluster.layout import NODE_ADDRESS, NODE_GATEWAY, ClusterError, Layout
 from hack.cluster.packages import Software
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -161,4 +161,10 @@ def _delegate(folder: Path) -> None:
 
 
 def _run(*command: str | Path, pass_fds: tuple[int, ...] = ()) -> None:
-    subprocess.run(command, check=True, pass_fds=pass_fds)
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, pass_fds=pass_fds)
+    except FileNotFoundError:
+        raise ClusterError(f"{words[0]} is missing: `apt-get install iproute2 mount`") from None
+    if done.returncode != 0:
+        raise ClusterError(f"`{' '.join(words)}` failed: {done.stderr.strip()}")
