@@ -52,7 +52,7 @@ class Load:
         return [request for request in self._read() if request.start >= since]
 
     def _read(self) -> Iterator[Request]:
-        for line in self._log.read_text().splitlines():
+        for line in self._log.read_text().splitlines() if self._log.exists() else ():
             try:
                 entry = json.loads(line)
             except ValueError:

@@ -75,7 +75,7 @@ def put_back(picture: Picture, effects: Iterable[Effect]) -> Iterator[tuple[str,
         if not isinstance(effect, Ensure) or effect.part not in picture.sight.foreign:
             continue
         part = picture.before.part(effect.part)
-        if part is None or part.hand or part.landed < part.move:
+        if part is None or part.hand or not part.move or effect.move != part.move or part.landed < part.move:
             continue
         author = picture.sight.foreign[effect.part]
         note = f"{author} changed the weights of {effect.part}; they are put back to what the status says"
