@@ -7,6 +7,7 @@ Only an explicit KUBECONFIG counts, so that no test ever runs against what happe
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import subprocess
@@ -17,6 +18,12 @@ import pytest
 
 NEEDS_CLUSTER = ("integration", "e2e")
 TESTS = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Let nobody make an event loop by asking for one: on Python 3.11 pytest-asyncio does before its first test, and
+    never closes it, for which some later test fails."""
+    asyncio.set_event_loop(None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

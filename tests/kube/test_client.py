@@ -126,7 +126,7 @@ async def test_a_missing_right_is_named(api: FakeApi, reach: Client) -> None:
         return refusal(403, "Forbidden", 'User "tidegate" cannot patch resource "releases/status" in API group')
 
     api.faults.append(fault)
-    with pytest.raises(Denied, match="to patch releases/status in API group tidegate.dev") as caught:
+    with pytest.raises(Denied, match=r"to patch releases/status in API group tidegate.dev") as caught:
         await reach.merge(RELEASES, "shop", "web", {}, subresource="status")
     assert isinstance(caught.value, Permanent)
 

@@ -62,6 +62,9 @@ class Reconciler(Protocol):
     def failed(self, key: Key, sentence: str, again_in: float) -> None:
         """A pass ended so, and will be tried again after so many seconds."""
 
+    def gone(self, key: Key) -> None:
+        """The Release was deleted: what is kept of it in memory can go."""
+
     async def close(self) -> None:
         """End what runs in the background, and all connections."""
 
@@ -73,8 +76,10 @@ class NotServed(Permanent):
     """The API server does not know a kind that we need."""
 
 
-def run(settings: Settings, build: Build) -> int:
+def run(settings: Settings) -> int:
     """The operator until it is told to stop. Returns the exit code: 0 when told to, else 1."""
+    from tidegate.controller.assembly import build  # it is made of `Parts`, so it comes after this module
+
     logs.configure(settings.log_level)
     try:
         return asyncio.run(operate(settings, build))
@@ -223,6 +228,7 @@ class Process:
     def _gone(self, key: Key) -> None:
         self.queue.forget(key)
         self._metrics.forget(key)
+        self._loop.gone(key)
 
     # ---- the end
 

@@ -138,14 +138,18 @@ class Client:
     async def replace(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         """The whole object; with `metadata.resourceVersion` only if it still has that one. Raises Conflict."""
         request = Request("update", resource, namespace, name)
-        return await self._write(request, "PUT", resource.path(namespace, name), body, "application/json", self._manager)
+        return await self._write(
+            request, "PUT", resource.path(namespace, name), body, "application/json", self._manager
+        )
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
         """Merge patch. With `metadata.resourceVersion` in it a compare-and-swap. Raises Conflict, NotFound."""
         request = Request("patch", resource, namespace, name, subresource)
-        return await self._write(request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, self._manager)
+        return await self._write(
+            request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, self._manager
+        )
 
     async def apply(
         self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool = False
