@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from tidegate.api.connection import Connection
 from tidegate.api.grammar import WIRE
 from tidegate.api.intervention import Intervention
-from tidegate.api.meta import Meta
+from tidegate.api.meta import KIND_CONNECTION, KIND_INTERVENTION, KIND_POLICY, KIND_RELEASE, Meta
 from tidegate.api.policy import ReleasePolicy
 from tidegate.api.release import Release
 from tidegate.api.status import ReleaseStatus
@@ -21,6 +21,13 @@ Document = Mapping[str, Any]
 """An object as JSON has it."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+_MODELS: Mapping[str, type[BaseModel]] = {
+    KIND_RELEASE: Release,
+    KIND_POLICY: ReleasePolicy,
+    KIND_CONNECTION: Connection,
+    KIND_INTERVENTION: Intervention,
+}
 
 
 def parse_release(document: Document) -> Release:
@@ -41,6 +48,17 @@ def parse_connection(document: Document) -> Connection:
 def parse_intervention(document: Document) -> Intervention:
     """Raises Invalid."""
     return _parse(Intervention, document)
+
+
+def faults(kind: str, document: Document) -> tuple[Invalid, ...]:
+    """All that is wrong with an object of one of our kinds, field by field; what else is wrong may show when these are
+    mended. Raises KeyError for a kind that is not ours."""
+    try:
+        _MODELS[kind].model_validate(document, by_alias=True, by_name=False, context=WIRE)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=True)
+        return tuple(Invalid(_sentence(detail), path=_path(detail, "")) for detail in details)
+    return ()
 
 
 def parse_meta(document: Document) -> Meta:
