@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.engine.world import Turn, World
-from tidegate.engine.promise import promise, takes_part
+from tidegate.engine.promise import load, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     FULL,
@@ -146,7 +146,7 @@ def _raised_beyond_capacity(view: View, candidate: Version, raised: Raise) -> It
         instance = _instance(view, piece.part, piece.content)
         if instance is None or instance.state is not State.READY:
             yield "S4 raised a candidate that is not ready"
-        elif instance.sized < raised.to:
+        elif instance.sized < load(view.now, piece.part, raised.to):
             yield "S4 raised beyond the candidate's capacity"
     if view.now.stable is not None and not view.now.rescue:
         states = [view.state(piece.part, piece.content) for piece in view.now.stable.pieces]

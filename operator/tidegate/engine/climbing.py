@@ -290,4 +290,8 @@ def complete(p: Pass) -> None:
             for part in status.parts
         ),
     )
+    move = p.next_move() if any(not status.candidate.runs(part.name) for part in status.parts) else 0
+    for part in p.status.parts:
+        if not status.candidate.runs(part.name):
+            p.put(part.name, move=move, moved=p.now)  # nobody's now: its traffic ends
     p.owing.clear()

@@ -1,7 +1,6 @@
 """After: what nobody needs any more, and the clock of debts."""
 
 from tidegate.engine.passing import POLL, Pass
-from tidegate.engine.promise import promise
 from tidegate.engine.values import Instance, Phase, Retire, State, Status
 
 
@@ -38,7 +37,7 @@ def _drop_parts_of_nobody(p: Pass) -> None:
     gone = {
         part.name
         for part in status.parts
-        if not any(v.runs(part.name) for v in owners) and p.settled(part) and not promise(status, part)
+        if not any(v.runs(part.name) for v in owners) and p.settled(part) and not p.reading(part).pin
     }
     if gone:
         p.set(parts=tuple(part for part in status.parts if part.name not in gone))

@@ -4,7 +4,7 @@ from collections.abc import Container
 from math import floor
 from typing import Any
 
-from tidegate.engine.promise import demand, pin, promise, takes_part
+from tidegate.engine.promise import demand, load, pin, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     Act,
@@ -212,8 +212,12 @@ class Pass:
 
     def _fits(self, version: Version, share: int, names: Container[str]) -> bool:
         """Capacity comes before traffic: these parts of a version run as large as that share needs."""
-        sizes = [self.instance(piece.part, piece.content) for piece in version.pieces if piece.part in names]
-        return all(instance is not None and instance.sized >= share for instance in sizes)
+        for piece in version.pieces:
+            if piece.part in names:
+                instance = self.instance(piece.part, piece.content)
+                if instance is None or instance.sized < load(self.status, piece.part, share):
+                    return False
+        return True
 
     def can_go_back(self, part: Part) -> bool:
         """A way down needs one endpoint that serves; traffic is never sent to what is known to be down."""
@@ -254,7 +258,7 @@ class Pass:
             want, reading = pin(self.status, part), self.reading(part)
             if want is None or reading.pin is None or reading.pin == want:
                 continue
-            if self.state(part.name, want) in (State.READY, State.SHORT):
+            if not want or self.state(part.name, want) in (State.READY, State.SHORT):
                 self.do(Pin(part.name, want))
                 self.wake_in(POLL)
 

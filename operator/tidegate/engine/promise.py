@@ -42,11 +42,17 @@ def promise(status: Status, part: Part) -> Split:
 
 
 def pin(status: Status, part: Part) -> str | None:
-    """The content that the app's own Service should select: who calls it directly never meets a candidate."""
+    """The content that the app's own Service should select: who calls it directly never meets a candidate.
+
+    "" for a part that no version has any more: nothing of ours, or its last pods could never be taken down. None:
+    as it is.
+    """
     if status.stable:
         base = status.stable.runs(part.name)
         if base:
             return base
+        if not (status.candidate and status.candidate.runs(part.name)):
+            return ""
     split = promise(status, part)
     return split[0][0] if split else None
 
@@ -70,6 +76,12 @@ def next_weight(status: Status, track: Track) -> int:
     return next((rung.weight for rung in track.ladder if rung.weight > at), last)
 
 
+def load(status: Status, part: str, weight: int) -> int:
+    """The share of all traffic that the candidate carries at a weight: of a part that stable does not have, all."""
+    alone = status.stable is None or status.stable.runs(part) is None
+    return FULL if alone and weight > 0 else weight
+
+
 def _wanted(version: Version) -> Iterator[tuple[tuple[str, str], int]]:
     for piece in version.pieces:
         yield (piece.part, piece.content), FULL
@@ -85,7 +97,7 @@ def demand(spec: Spec, status: Status) -> Mapping[tuple[str, str], int]:
             track = track_of(spec, piece.part)
             part = status.part(piece.part)
             ahead = next_weight(status, track) if track and status.phase in CLIMBING else 0
-            wanted[piece.part, piece.content] = max(ahead, part.weight if part else 0)
+            wanted[piece.part, piece.content] = load(status, piece.part, max(ahead, part.weight if part else 0))
     for version in (status.stable, None if status.retiring else status.previous):
         if version and (version is not status.previous or status.keep_until is not None):
             wanted.update(_wanted(version))
