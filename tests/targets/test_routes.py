@@ -134,7 +134,7 @@ def test_beside_others_ours_keep_the_weight_they_have_together(share: int, weigh
 
 def test_too_coarse_a_weight_is_refused_with_the_least_factor_that_helps() -> None:
     before = rule(ref("legacy", 60), ref("graphql", 40))
-    with pytest.raises(Permanent, match="in rule 1 .* Multiply all weights of that rule by 25:"):
+    with pytest.raises(Permanent, match=r"in rule 1 .* Multiply all weights of that rule by 25:"):
         routes.rewrite([before], backends(), split_of(100))
     helped = rule(ref("legacy", 60 * 25), ref("graphql", 40 * 25))
     assert weights(routes.rewrite([helped], backends(), split_of(100))[0])[NEW_SERVICE] == 1

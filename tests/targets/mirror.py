@@ -1,0 +1,29 @@
+"""A store fed by plain lists: what the watches would have told by now."""
+
+from __future__ import annotations
+
+from tidegate.kube import (
+    CONTROLLERREVISIONS,
+    CRONJOBS,
+    DEPLOYMENTS,
+    HTTPROUTES,
+    JOBS,
+    PODS,
+    SERVICES,
+    Cluster,
+    key_of,
+)
+
+KINDS = (HTTPROUTES, SERVICES, DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS, CRONJOBS)
+
+
+async def mirror(cluster: Cluster, namespace: str) -> None:
+    """Take over all that the namespace has, and drop what it has no more."""
+    for resource in KINDS:
+        listing = await cluster.client.list(resource, namespace)
+        for obj in listing.items:
+            cluster.store.put(resource, obj)
+        there = {key_of(obj) for obj in listing.items}
+        for key in cluster.store.keys_within(resource, namespace):
+            if key not in there:
+                cluster.store.drop(resource, key.namespace, key.name)
