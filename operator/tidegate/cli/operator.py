@@ -6,7 +6,6 @@ import argparse
 
 from tidegate.cli.exits import CommandFailed, Exit
 from tidegate.controller import app
-from tidegate.controller.assembly import build
 from tidegate.controller.settings import read
 from tidegate.errors import Invalid
 
@@ -22,4 +21,4 @@ def run(arguments: argparse.Namespace) -> int:
         settings = read(vars(arguments))
     except Invalid as error:
         raise CommandFailed(error.message, Exit.USAGE) from None
-    return app.run(settings, build)
+    return app.run(settings)
