@@ -20,16 +20,19 @@ class Shop:
         self.host = f"{namespace}.example"
 
     def open(self) -> "Shop":
+        """With a trickle of customers: a guard that is asked nothing lets nothing pass."""
         self.api.apply(
             shop.namespace(self.namespace),
             shop.service(self.namespace),
             shop.route(self.namespace, host=self.host),
             shop.connection(self.namespace),
         )
+        self._trickle = self.load(rps=25)
         return self
 
     def close(self) -> None:
         """Release first, so that the operator lets go of it; then all the rest."""
+        self._trickle.stop()
         for release in self.api.list("Release", self.namespace):
             self.api.delete("Release", self.namespace, release["metadata"]["name"])
         eventually(lambda: not self.api.list("Release", self.namespace), 60, "deleted Releases are let go")
