@@ -388,7 +388,7 @@ class Loop:
     def until_stable(self, content: str, within: float = 10_000.0) -> Loop:
         return self.until(lambda: self.status.stable is not None and self.status.stable.content == content, within)
 
-    def until_weight(self, weight: float, part: str = "web") -> Loop:
+    def until_weight(self, weight: float, part: str = "web", within: float = 10_000.0) -> Loop:
         """Until the weight is declared and stands in the world."""
         content = self.world.spec.version.content
         return self.until(

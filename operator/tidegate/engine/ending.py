@@ -56,7 +56,7 @@ def _take_down_leftovers(p: Pass) -> None:
             p.wake_at(instance.busy_until)
         else:
             _retire(p, instance)
-    if p.status.retiring and not any(_belongs(p, i) for i in left):
+    if p.was.retiring and p.status.retiring and not any(_belongs(p, i) for i in left):
         p.set(retiring=False)
 
 
