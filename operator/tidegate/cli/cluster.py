@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,14 @@ class Reach:
                 raise NotFound(
                     f"{error}; `tidegate status -n {self.namespace}` lists those that do, -n names another namespace"
                 ) from None
-            raise NotFound(
-                f"this cluster does not know Release ({API_VERSION}): install Tidegate's CRDs first"
-            ) from None
+            raise _not_installed() from None
+
+    async def releases(self, namespace: str | None) -> Sequence[Object]:
+        """All of a namespace, or of all namespaces."""
+        try:
+            return (await self.client.list(RELEASES, namespace)).items
+        except NotFound:
+            raise _not_installed() from None
 
     async def who(self) -> str:
         """The user name under which the server knows the caller."""
@@ -48,6 +53,10 @@ class Reach:
         if not name:
             raise CommandFailed("the API server does not say who you are, and an act needs a name", Exit.NO_ACCESS)
         return str(name)
+
+
+def _not_installed() -> NotFound:
+    return NotFound(f"this cluster does not know Release ({API_VERSION}): install Tidegate's CRDs first")
 
 
 @asynccontextmanager
