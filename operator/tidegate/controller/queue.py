@@ -271,7 +271,6 @@ class Queue(Generic[K]):
             if sentence:
                 # Before `done`: what was added meanwhile must already find the failure.
                 again_in = self.failed(key)
-                logger.warning("%s; again in %.0f s", sentence, again_in)
                 watcher.failed(key, sentence, again_in)
         finally:
             self.done(key)
