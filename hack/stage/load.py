@@ -33,7 +33,7 @@ class Load:
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [SAMPLE, "load", "-url", GATEWAY, "-host", host, "-rps", str(rps), "-log", log]
         self._process = subprocess.Popen(
-            [*map(str, command), "-report", os.devnull], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*map(str, command), "-report", os.devnull], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def stop(self) -> None:

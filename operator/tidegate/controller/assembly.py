@@ -7,6 +7,7 @@ from tidegate.api.connection import Connection
 from tidegate.api.parse import parse_connection
 from tidegate.checks import Checks
 from tidegate.controller.acting import Actor
+from tidegate.controller.admission import Admission
 from tidegate.controller.app import Parts
 from tidegate.controller.audience import Audience
 from tidegate.controller.judging import Judging
@@ -36,16 +37,17 @@ def build(parts: Parts) -> Loop:
         tick=parts.settings.tick,
     )
     judging = Judging(sampler)
+    admission = Admission(cluster.client, wake)
     settler = Settler(cluster, target)
     return Loop(
         cluster,
-        Looker(cluster, target, checks, judging, parts.settings.tick),
+        Looker(cluster, target, checks, judging, admission, parts.settings.tick),
         Actor(target, checks.run, settler),
         settler,
         parts.gate,
         Audience(parts.events, parts.metrics),
         forgetting=(target.dismiss, checks.forget, judging.forget),
-        closing=(judging.close, checks.close, target.close),
+        closing=(admission.close, judging.close, checks.close, target.close),
     )
 
 

@@ -1,21 +1,26 @@
 """Observe: everything that one pass decides on, put into one picture. Caches only, nothing here waits for a network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from tidegate.api import effective
 from tidegate.api.conditions import Reason
+from tidegate.api.intervention import Intervention
 from tidegate.api.parse import parse_intervention, parse_policy
 from tidegate.api.policy import ReleasePolicy
 from tidegate.api.status import CheckOutcome, CheckStatus, ReleaseStatus
 from tidegate.checks.port import CheckResult
+from tidegate.controller.admission import MISSING, Admission
 from tidegate.controller.judging import Judging
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.plan import act_of, authors_of, kept_versions, spec_of, unanswered
+from tidegate.engine.acts import REFUSED
 from tidegate.engine.promise import demand
 from tidegate.engine.values import (
     CLIMBING,
     Act,
+    Answer,
     CheckKey,
     Gate,
     Observation,
@@ -28,7 +33,7 @@ from tidegate.engine.values import (
 )
 from tidegate.errors import Invalid
 from tidegate.kube.cluster import Cluster
-from tidegate.kube.resources import INTERVENTIONS, POLICIES
+from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Target
 
 
@@ -39,8 +44,17 @@ class CheckRunner(Protocol):
 class Looker:
     """Looks at one Release and all that belongs to it."""
 
-    def __init__(self, cluster: Cluster, target: Target, checks: CheckRunner, judging: Judging, tick: float) -> None:
-        self._cluster, self._target, self._checks, self._judging, self._tick = cluster, target, checks, judging, tick
+    def __init__(
+        self,
+        cluster: Cluster,
+        target: Target,
+        checks: CheckRunner,
+        judging: Judging,
+        admission: Admission,
+        tick: float,
+    ) -> None:
+        self._cluster, self._target, self._checks, self._judging = cluster, target, checks, judging
+        self._admission, self._tick = admission, tick
 
     async def look(
         self,
@@ -55,7 +69,8 @@ class Looker:
         release, status = app.release, app.status
         policies, obstacles = self._policies(app.namespace)
         force = effective(release, policies)
-        spec = spec_of(release, force, stable=status.stable, acts=self._acts(app), tick=self._tick)
+        acts, refused = self._acts(app)
+        spec = spec_of(release, force, stable=status.stable, acts=acts, tick=self._tick)
         sight = await self._target.observe(app, demand(spec, status), now)
         judged = self._judging.judge(app, force, spec.version, sight, written, now)
         obstacles += tuple(Obstacle(Reason.POLICY_CONFLICT, sentence) for sentence in force.conflicts)
@@ -90,6 +105,7 @@ class Looker:
             checks=shown,
             obstacles=obstacles,
             troubles=troubles,
+            refused=refused,
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 
@@ -104,17 +120,25 @@ class Looker:
                 obstacles.append(Obstacle(Reason.POLICY_CONFLICT, f"policy {name} can't be read: {error.message}"))
         return policies, tuple(obstacles)
 
-    def _acts(self, app: App) -> tuple[Act, ...]:
+    def _acts(self, app: App) -> tuple[tuple[Act, ...], tuple[Answer, ...]]:
+        """What people ask of this Release and is not answered, and what is refused before the engine hears of it."""
         documents = self._cluster.within(INTERVENTIONS, app.namespace)
         mine = [d for d in documents if (d.get("spec") or {}).get("targetRef", {}).get("name") == app.name]
-        interventions = []
-        for document in mine:
-            try:
-                interventions.append(parse_intervention(document))
-            except Invalid:
-                continue  # admission lets none such in; one that slipped by acts on nothing
-        waiting = unanswered(interventions, app.name)
-        return tuple(act_of(i) for i in waiting if i.spec.target_ref.uid in (None, app.uid))
+        heard: list[Act] = []
+        refused: list[Answer] = []
+        for intervention in unanswered(_readable(mine), app.name):
+            uid, target = intervention.metadata.uid, intervention.spec.target_ref
+            if target.uid not in (None, app.uid):
+                gone = f"it was meant for another Release {app.name}, of uid {target.uid}, which is gone"
+                refused.append(Answer(uid, REFUSED, gone))
+            elif intervention.spec.action.lowers:
+                heard.append(act_of(intervention))
+            elif (proven := self._admission.in_force(Key(app.namespace, app.name))) is not None:
+                if proven:
+                    heard.append(act_of(intervention))
+                else:
+                    refused.append(Answer(uid, REFUSED, MISSING))
+        return tuple(heard), tuple(refused)
 
     def _look_at_checks(
         self, app: App, spec: Spec, written: ReleaseStatus, now: float
@@ -141,6 +165,13 @@ class Looker:
             )
         current = [check for key, check in shown.items() if key.attempt == app.status.attempt]
         return tuple(outcomes.items()), tuple(current[-32:])
+
+
+def _readable(documents: Iterable[Object]) -> Iterator[Intervention]:
+    """Admission lets none in that can't be read; one that slipped by acts on nothing."""
+    for document in documents:
+        with suppress(Invalid):
+            yield parse_intervention(document)
 
 
 def _key(check: CheckStatus) -> CheckKey:

@@ -185,7 +185,7 @@ class Loop:
             document = await self._write(key, document, after)
             attention.wrote = picture.now
             self._audience.recorded(document, picture, before, after)
-        effects = decision.effects
+        effects = (*decision.effects, *picture.refused)
         if effects and not wrote and not await self._still_lead(key, document):
             return self._now()
         if effects:
@@ -216,7 +216,7 @@ class Loop:
             return now + min(FIRST_RETRY * 2.0 ** min(attention.failures, 10), longest)
         if attention.repeats > 1:
             return now + min(FIRST_REPEAT * 2.0 ** min(attention.repeats, 10), longest)
-        if decision.effects:
+        if decision.effects or picture.refused:
             return now
         if not wrote and before.document() != after.document() and decision.status.phase in CLIMBING:
             due = attention.wrote + READINGS_EVERY

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tidegate.api import Effective, GuardStatus, Release
 from tidegate.api.conditions import Reason
 from tidegate.api.status import CheckStatus
-from tidegate.engine.values import Observation, Spec, Status
+from tidegate.engine.values import Answer, Observation, Spec, Status
 from tidegate.targets.port import Problem, Sight
 
 
@@ -34,6 +34,7 @@ class Picture:
     obstacles: tuple[Obstacle, ...] = ()
     troubles: tuple[Obstacle, ...] = ()
     authors: Mapping[str, str] = field(default_factory=dict)
+    refused: tuple[Answer, ...] = ()  # acts that the engine never hears of
 
     def problems_of(self, content: str, parts: tuple[str, ...]) -> tuple[Problem, ...]:
         return tuple(p for p in self.sight.problems if p.part in parts and p.content in ("", content))

@@ -83,7 +83,7 @@ class Client:
 
     # ---- reads
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """The object as it is now, by a quorum read. Raises NotFound."""
         request = Request("get", resource, namespace, name)
         return await self._read(request, resource.path(namespace, name), {}, "application/json")

@@ -1,0 +1,74 @@
+"""Whether the admission policies that prove identity are in force.
+
+Without them anybody could write an Intervention in another's name: then only acts that lower exposure are obeyed. Asked
+only where it matters, in the background, and again after a minute.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tidegate.errors import Denied, NotFound, TidegateError
+from tidegate.kube.client import Client
+from tidegate.kube.resources import Key, Resource
+
+POLICIES: Final = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"
+)
+BINDINGS: Final = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"
+)
+NAMES: Final = ("tidegate-releases", "tidegate-interventions")
+GOOD_FOR: Final = 60.0
+
+MISSING: Final = (
+    "the admission policies that prove who wrote this are not installed, so that only what lowers exposure is obeyed; "
+    "install them: kubectl apply -k manifests/base"
+)
+
+
+class Admission:
+    """`wake(key)` is called when an answer came that a Release waits for."""
+
+    def __init__(
+        self, client: Client, wake: Callable[[Key], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._wake, self._clock = client, wake, clock
+        self._present: bool | None = None
+        self._asked = -GOOD_FOR
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: set[Key] = set()
+
+    def in_force(self, key: Key) -> bool | None:
+        """Whether they are; None while that is being asked, then `key` is woken."""
+        if self._clock() - self._asked < GOOD_FOR and self._present is not None:
+            return self._present
+        self._waiting.add(key)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._ask())
+        return None
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _ask(self) -> None:
+        try:
+            there = [await self._there(kind, name) for kind in (POLICIES, BINDINGS) for name in NAMES]
+            self._present, self._asked = all(there), self._clock()
+        except TidegateError:
+            await asyncio.sleep(1.0)  # no answer: those who wait ask again
+        finally:
+            self._task = None
+            waiting, self._waiting = self._waiting, set()
+            for key in waiting:
+                self._wake(key)
+
+    async def _there(self, kind: Resource, name: str) -> bool:
+        """What we may not see proves nothing, and counts as missing."""
+        try:
+            await self._client.get(kind, None, name)
+        except (NotFound, Denied):
+            return False
+        return True
