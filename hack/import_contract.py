@@ -32,7 +32,7 @@ class AllowedImports(Contract):
         breaches: list[tuple[str, str, int]] = []
         for package in _strings(self.packages):
             if package not in graph.modules:
-                continue
+                raise ValueError(f"the contract {self.name!r} names {package}, which does not exist")
             allowed = [*_strings(self.allowed), package]
             for importer in sorted({package} | graph.find_descendants(package)):
                 for imported in sorted(graph.find_modules_directly_imported_by(importer)):

@@ -50,3 +50,9 @@ def test_what_is_denied_is_found_though_the_standard_library_is_allowed(graph: g
 def test_a_name_that_only_begins_alike_is_not_allowed(graph: grimp.ImportGraph) -> None:
     found = contract(allowed=["tidegate.ap", "http", "stdlib"]).check(graph, verbose=False)
     assert {imported for _, imported, _ in found.metadata["breaches"]} == {"tidegate.api", "httpx"}
+
+
+def test_a_package_that_does_not_exist_is_a_fault_and_not_kept(graph: grimp.ImportGraph) -> None:
+    graph.remove_module("tidegate.engine")
+    with pytest.raises(ValueError, match=r"names tidegate\.engine, which does not exist"):
+        contract(allowed=["stdlib"]).check(graph, verbose=False)
