@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -54,10 +55,11 @@ def faults(kind: str, document: Document) -> tuple[Invalid, ...]:
     """All that is wrong with an object of one of our kinds, field by field; what else is wrong may show when these are
     mended. Raises KeyError for a kind that is not ours."""
     try:
-        _MODELS[kind].model_validate(document, by_alias=True, by_name=False, context=WIRE)
+        # As JSON, so that it can be strict: to the API server "8080" is no number and "yes" is not true.
+        text = json.dumps(document, default=str)
+        _MODELS[kind].model_validate_json(text, strict=True, by_alias=True, by_name=False, context=WIRE)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=True)
-        return tuple(Invalid(_sentence(detail), path=_path(detail, "")) for detail in details)
+        return tuple(Invalid(_sentence(detail), path=_path(detail, "")) for detail in _details(error))
     return ()
 
 
@@ -80,7 +82,7 @@ def _parse(model: type[_Model], document: Document, root: str = "") -> _Model:
 
 
 def _invalid(error: ValidationError, root: str) -> Invalid:
-    details = error.errors(include_url=False, include_context=True)
+    details = _details(error)
     path = _path(details[0], root)
     more = len(details) - 1
     also = (
@@ -89,6 +91,13 @@ def _invalid(error: ValidationError, root: str) -> Invalid:
         else ""
     )
     return Invalid(_sentence(details[0]) + also, path=path)
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, without what pydantic only thinks: a list whose only item is wrong is none that is too short."""
+    details = error.errors(include_url=False, include_context=True)
+    deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
 
 
 def _path(detail: ErrorDetails, root: str) -> str:
@@ -106,7 +115,7 @@ _SENTENCES: Mapping[str, str] = {
     "model_type": "must be an object with fields of its own",
     "mapping_type": "must be an object with fields of its own",
     "dict_type": "must be an object with fields of its own",
-    "int_type": "must be a whole number",
+    "int_type": "must be a whole number, without quotes",
     "too_short": "has too few items: write at least {min_length}",
     "too_long": "has too many items: write at most {max_length}",
     "string_too_short": "is empty: write at least {min_length} character",

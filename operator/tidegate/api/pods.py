@@ -72,8 +72,15 @@ class PodTemplate(Model):
             if containers is not None and not isinstance(containers, list | tuple):
                 raise ValueError(f"spec.{kind}: write a list of containers")
             for index, container in enumerate(containers or ()):
+                _check_name(container, f"spec.{kind}[{index}].name")
                 _check_image(container, f"spec.{kind}[{index}].image")
         return self
+
+
+def _check_name(container: object, path: str) -> None:
+    name = container.get("name") if isinstance(container, Mapping) else None
+    if not isinstance(name, str) or not 0 < len(name) <= 63:
+        raise ValueError(f"{path}: write a name of up to 63 characters")
 
 
 def _check_image(container: object, path: str) -> None:

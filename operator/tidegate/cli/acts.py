@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tidegate.api import ReleaseStatus
 from tidegate.api.intervention import Action, Answer, InterventionSpec, Pause, Promote, Rollback, Seen, TargetRef
 from tidegate.api.meta import API_VERSION, KIND_INTERVENTION, KIND_RELEASE
 from tidegate.api.parse import parse_intervention, parse_meta, parse_release_status
-from tidegate.api.status import ReleaseStatus
 from tidegate.cli.cluster import Reach, reach
 from tidegate.cli.exits import CommandFailed, Exit
 from tidegate.cli.output import plain, write

@@ -9,9 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.api.conditions import ConditionType
+from tidegate.api import ConditionType, Phase
 from tidegate.api.ladder import Step
-from tidegate.api.status import Phase
 from tidegate.cli import tables
 from tidegate.cli.ladder import draw, hold_of
 from tidegate.cli.view import View

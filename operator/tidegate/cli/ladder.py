@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from tidegate.api import ComponentStatus
 from tidegate.api.grammar import Percent, format_duration
 from tidegate.api.ladder import Step
-from tidegate.api.status import ComponentStatus
 from tidegate.cli.words import span
 
 PASSED, HERE, AHEAD = "✔", "●", "○"

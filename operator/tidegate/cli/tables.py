@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tidegate.api import Instances, Outcome, ReleaseStatus, Verdict
 from tidegate.api.meta import short
-from tidegate.api.status import Instances, Outcome, ReleaseStatus, Verdict
 from tidegate.cli.view import View
 from tidegate.cli.words import ago, instant, named, phase_style, share
 

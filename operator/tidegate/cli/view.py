@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.api.conditions import Condition, ConditionType
+from tidegate.api import CLIMBING, ComponentStatus, Condition, ConditionType, Phase, ReleaseStatus
 from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.api.ladder import Step
 from tidegate.api.parse import parse_meta, parse_release, parse_release_status
-from tidegate.api.status import CLIMBING, ComponentStatus, Phase, ReleaseStatus
 from tidegate.errors import Invalid
 
 UNCHANGED = "Unchanged"

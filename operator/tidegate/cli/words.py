@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from tidegate.api import Phase, VersionRef
 from tidegate.api.grammar import Percent, format_duration
 from tidegate.api.meta import short
-from tidegate.api.status import Phase, VersionRef
 
 PHASES: Final = {
     Phase.COMPLETED: "green",
