@@ -19,7 +19,9 @@ from aiohttp import web
 from tidegate.api.meta import LABEL_RELEASE
 from tidegate.kube import EVENTS, LEASES, SECRETS, WATCHED, Access, Client, Resource
 
-SERVED = (*WATCHED, EVENTS, LEASES, SECRETS)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
+DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+SERVED = (*WATCHED, EVENTS, LEASES, SECRETS, NAMESPACES, DEFINITIONS)  # Kopf starts only where the last two are served
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 

@@ -37,6 +37,7 @@ _SYNC_AT_MOST: Final = 600.0
 _STUCK: Final = LONGEST_PASS + 60.0
 _LATE: Final = 10.0
 _LAST_WORDS: Final = 2.0
+_FAREWELL: Final = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -187,8 +188,10 @@ class Process:
             await self._elector.release()
             await self._events.flush(_LAST_WORDS)
             await self._loop.close()
+            # Kopf would wait 5 s for every task that was born after its own; there is nothing to wait for.
             self._watch_stop.set()
-            await _end_softly(watching)
+            await asyncio.wait({watching}, timeout=_FAREWELL)
+            await _end(watching)
 
     # ---- the work
 
@@ -294,10 +297,3 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-async def _end_softly(task: asyncio.Task[None]) -> None:
-    """Let it end by itself, for a while."""
-    await asyncio.wait({task}, timeout=2 * _LAST_WORDS)
-    if not task.done():
-        await _end(task)
