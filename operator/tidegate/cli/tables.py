@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -22,16 +22,16 @@ _OUTCOMES: Mapping[str, str] = {
 }
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table | None:
-    """Left-aligned columns without lines. A column that is empty in all rows is left out; where the terminal is narrow,
-    cells are broken between words, and nothing is cut off."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, breaks: Collection[str]) -> Table | None:
+    """Left-aligned columns without lines. A column that is empty in all rows is left out. `breaks` names the columns
+    whose cells take several lines where the terminal is narrow: a number never does."""
     filled = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     if not filled:
         return None
     shown = [number for number, _ in enumerate(columns) if any(row[number].plain for row in filled)]
     drawn = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for number in shown:
-        drawn.add_column(columns[number], overflow="fold")
+        drawn.add_column(columns[number], no_wrap=columns[number] not in breaks, overflow="fold")
     for row in filled:
         drawn.add_row(*(row[number] for number in shown))
     return drawn
@@ -64,7 +64,8 @@ def releases(views: Sequence[View], *, namespaces: bool) -> RenderableType | Non
                 Text("yes" if ready else "no", style="green" if ready else "red" if view.stalled else "yellow"),
             )
         )
-    return _with_notes(table(columns, rows), (f"{view.name}: {view.sentence}" for view in views if not view.ready))
+    drawn = table(columns, rows, breaks=("NAMESPACE", "NAME", "GUARDS"))
+    return _with_notes(drawn, (f"{view.name}: {view.sentence}" for view in views if not view.ready))
 
 
 def versions(status: ReleaseStatus, now: float) -> Table | None:
@@ -79,7 +80,7 @@ def versions(status: ReleaseStatus, now: float) -> Table | None:
         warm = status.previous.warm_until
         kept = f"warm until {ago(warm, now)}" if warm else "being taken down" if status.retiring else "cold"
         rows.append(("previous", named(status.previous), kept, status.previous.author))
-    return table(("", "VERSION", "", "AUTHOR"), rows)
+    return table(("", "VERSION", "SINCE", "AUTHOR"), rows, breaks=("SINCE", "AUTHOR"))
 
 
 def components(status: ReleaseStatus) -> RenderableType | None:
@@ -99,7 +100,9 @@ def components(status: ReleaseStatus) -> RenderableType | None:
                 _pods(component.candidate),
             )
         )
-    return _with_notes(table(columns, rows), (f"{c.name}: {c.message}" for c in status.components if c.message))
+    return _with_notes(
+        table(columns, rows, breaks=("NAME",)), (f"{c.name}: {c.message}" for c in status.components if c.message)
+    )
 
 
 def _pods(pods: Instances | None) -> Text:
@@ -130,7 +133,7 @@ def guards(status: ReleaseStatus, now: float) -> RenderableType | None:
             )
         )
     notes = (guard.message for guard in status.guards if guard.message and guard.verdict is not Verdict.PASS)
-    return _with_notes(table(columns, rows), notes)
+    return _with_notes(table(columns, rows, breaks=("NAME", "COMPONENT", "VERDICT")), notes)
 
 
 def checks(status: ReleaseStatus, now: float) -> RenderableType | None:
@@ -140,7 +143,7 @@ def checks(status: ReleaseStatus, now: float) -> RenderableType | None:
         outcome = Text(check.outcome or "runs", style=style)
         rows.append((check.name, check.when, outcome, instant(check.at, now), check.job))
     notes = (f"{check.name}: {check.message}" for check in status.checks if check.message and check.outcome != "Passed")
-    return _with_notes(table(("NAME", "WHEN", "OUTCOME", "AT", "JOB"), rows), notes)
+    return _with_notes(table(("NAME", "WHEN", "OUTCOME", "AT", "JOB"), rows, breaks=("AT", "JOB")), notes)
 
 
 def rejected(status: ReleaseStatus, now: float) -> Table | None:
@@ -148,7 +151,7 @@ def rejected(status: ReleaseStatus, now: float) -> Table | None:
         (each.version, short(each.revision), each.cause, str(each.attempt), instant(each.at, now))
         for each in status.rejected
     ]
-    return table(("VERSION", "REVISION", "CAUSE", "ATTEMPT", "AT"), rows)
+    return table(("VERSION", "REVISION", "CAUSE", "ATTEMPT", "AT"), rows, breaks=("AT",))
 
 
 def history(status: ReleaseStatus, now: float) -> Table | None:
@@ -164,4 +167,5 @@ def history(status: ReleaseStatus, now: float) -> Table | None:
         )
         for past in status.history
     ]
-    return table(("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR"), rows)
+    columns = ("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR")
+    return table(columns, rows, breaks=("STARTED", "ENDED", "AUTHOR"))
