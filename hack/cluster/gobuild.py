@@ -31,13 +31,15 @@ class BuildClock:
 
     def left(self, elapsed: float) -> float:
         """Seconds. Packages that Go has in its cache are not counted, so it is rather too long than too short."""
-        share = min(self._done / self._packages, 0.98)
+        # Measured: half of the packages take a quarter of the time (the large ones come last), and the linker 5 %.
+        share = min((self._done / self._packages) ** 2, 0.95)
         if share < 0.05:
             return max(self.estimate - elapsed, 0)
         return elapsed * (1 - share) / share
 
     def tell(self, elapsed: float) -> str:
-        return f"{self._done} of {self._packages} packages in {elapsed:.0f}s, about {self.left(elapsed):.0f}s left"
+        packages = f"{self._done} of at most {self._packages} packages"
+        return f"{packages} in {elapsed:.0f}s, about {self.left(elapsed):.0f}s left"
 
 
 def go_build(

@@ -18,17 +18,17 @@ def test_before_there_is_anything_to_go_by_the_estimate_counts_down() -> None:
 
 def test_then_the_packages_say_how_long_it_takes() -> None:
     clock = BuildClock(estimate=500, packages=1000)
-    for _ in range(250):
+    for _ in range(500):
         clock.compiled()
     assert clock.left(elapsed=100) == pytest.approx(300)
-    assert clock.tell(elapsed=100) == "250 of 1000 packages in 100s, about 300s left"
+    assert clock.tell(elapsed=100) == "500 of at most 1000 packages in 100s, about 300s left"
 
 
 def test_more_packages_than_expected_are_no_reason_to_say_it_is_over() -> None:
     clock = BuildClock(estimate=500, packages=10)
     for _ in range(20):
         clock.compiled()
-    assert 0 < clock.left(elapsed=100) < 5
+    assert 0 < clock.left(elapsed=100) < 10
 
 
 def test_what_the_compiler_says_is_in_the_error_and_no_half_binary_is_left(tmp_path: Path) -> None:
