@@ -132,11 +132,12 @@ def _controller_manager(layout: Layout, binaries: Path, endpoints: Endpoints) ->
 
 
 # Whole requests and answers for what Tidegate reads and writes, so that a test can ask "who wrote this, when, from
-# what"; the rest by who and what only. Events of the kubelet and leases would be most of it.
+# what"; the rest, among it what the controllers write into status, by who and what only.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
+    "omitManagedFields": True,  # half of every object, and `user` says who it was
     "rules": [
         {
             "level": "None",
@@ -150,12 +151,12 @@ AUDIT_POLICY = {
             "verbs": ["create", "update", "patch", "delete", "deletecollection"],
             "resources": [
                 {"group": "tidegate.dev"},
-                {"group": "gateway.networking.k8s.io", "resources": ["httproutes", "httproutes/status"]},
+                {"group": "gateway.networking.k8s.io", "resources": ["httproutes"]},
                 {
                     "group": "apps",
-                    "resources": ["deployments", "deployments/status", "deployments/scale", "controllerrevisions"],
+                    "resources": ["deployments", "deployments/scale", "controllerrevisions"],
                 },
-                {"group": "batch", "resources": ["jobs", "jobs/status"]},
+                {"group": "batch", "resources": ["jobs"]},
                 {"group": "", "resources": ["services"]},
             ],
         },
