@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -387,12 +388,39 @@ async def test_an_image_that_cannot_be_pulled_is_named(world: Shop, story: Story
 
 
 async def test_pods_that_crash_are_told_with_their_exit_code(world: Shop, story: Story) -> None:
+    version = "v2.2.0-crash"
+    await story.start(version)
+    sentence = await problem_of(story, world.version(version).content, "CrashLoop")
+    assert "crashes again and again: it exited with code" in sentence
+
+
+async def test_a_program_that_is_not_in_the_image_is_told(world: Shop, story: Story) -> None:
     (container,) = world.component["kubernetes"]["template"]["spec"]["containers"]
     container["command"] = ["/no-such-program"]
     await story.start("v1.0.0")
     content = world.version("v1.0.0").content
-    assert (await story.state(content)) is State.STARTING
-    assert await problem_of(story, content, "ContainerConfigError") or True
+    assert "/no-such-program" in await problem_of(story, content, "ContainerConfigError")
+
+
+async def test_a_version_without_a_ready_pod_for_thirty_seconds_is_lost_also_after_a_restart_of_ours(
+    world: Shop, story: Story
+) -> None:
+    first = await story.running("v1.0.0")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    await world.client.create(QUOTAS, world.namespace, quota)
+    await asyncio.sleep(1)
+    began = time.time()
+    for pod in (await world.client.list(PODS, world.namespace)).items:
+        await world.client.delete(PODS, world.namespace, pod["metadata"]["name"])
+    state = State.READY
+    while state is not State.STARTING and time.time() < began + 20:
+        await asyncio.sleep(0.2)
+        state = await story.state(first.content)
+    anew = KubernetesTarget(world.cluster, world.woken.append)
+    demand = {("web", first.content): FULL}
+    for later, expected in ((25, State.STARTING), (40, State.LOST)):
+        (seen,) = (await anew.observe(story.app, demand, began + later)).instances or ()
+        assert seen.state is expected
 
 
 async def test_a_quota_without_room_is_told(world: Shop, story: Story) -> None:

@@ -23,6 +23,7 @@ from tidegate.targets.kubernetes.workload import claim_of
 from tidegate.targets.port import Problem, Sight, Size
 
 ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
+SERVICE_SHARED: Final = "ServiceShared"
 CRONJOB_MISSING: Final = "CronJobMissing"
 REVISION_LOST: Final = "RevisionLost"
 
@@ -80,6 +81,8 @@ def _observe_part(view: View, part: str, notes: Notes, neighbours: Neighbours) -
     refused = pinning.may_use(app, service, name)
     if refused:
         notes.refusals.append(Problem(part, "", Reason.NOT_PERMITTED, refused, lasting=True))
+    elif other := _same_service(view, part, name):
+        notes.refusals.append(other)
     elif found := _neighbour(view, part, service, neighbours):
         notes.occupied.append(found)
     route = view.route(part)
@@ -112,6 +115,19 @@ def _promised(view: View, name: str) -> tuple[routes.Split, str | None]:
     part = status.part(name) or Part(name)
     newest = status.candidate or status.stable
     return promise(status, part), newest.runs(name) if newest else None
+
+
+def _same_service(view: View, part: str, name: str) -> Problem | None:
+    """A Service has one selector: two components of one cannot both be behind it."""
+    others = [
+        component.name
+        for component in view.app.components.values()
+        if component.name != part and app_service_name(view.app.name, component) == name
+    ]
+    if not others:
+        return None
+    sentence = f"Components {part} and {others[0]} name the same Service, {name}. Give each a Service of its own."
+    return Problem(part, "", SERVICE_SHARED, sentence, lasting=True)
 
 
 def _neighbour(view: View, part: str, service: Object | None, neighbours: Neighbours) -> Problem | None:

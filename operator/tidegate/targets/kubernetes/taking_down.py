@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from tidegate.api.meta import LABEL_MANAGED_BY, MANAGED_BY
 from tidegate.api.release import Component, DeletionPolicy
+from tidegate.engine.values import FULL
 from tidegate.errors import Conflict, Transient
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, SERVICES, Object, Resource
 from tidegate.targets.kubernetes import routes
@@ -191,7 +192,7 @@ async def _hand_back(view: View, component: Component, keeps: bool) -> None:
 def _handing_back(view: View, component: Component, route: Object, keeps: bool) -> Object | None:
     """The patch, or None if there is nothing of ours left in it."""
     backends, rules = view.backends(component), rules_of(route)
-    whole = len(found := routes.splits(rules, backends)) == 1 and found[0] == ((backends.pinned, 100_000),)
+    whole = backends.may_use_service and list(routes.splits(rules, backends)) == [((backends.pinned, FULL),)]
     mine = annotation(view.app.name)
     marked = mine in (route["metadata"].get("annotations") or {})
     wanted = routes.handed_back(rules, backends) if whole or not keeps else list(rules)

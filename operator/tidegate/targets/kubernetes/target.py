@@ -123,7 +123,7 @@ class KubernetesTarget:
         await self._keep_revision(view, start.content)
         await self._start_service(view, component, start.content, version)
         await self._start_deployment(view, component, version, start)
-        await self._prune_revisions(view)
+        await self._prune_revisions(self._view(app))
 
     async def _start_service(self, view: View, component: Component, content: str, version: str) -> None:
         app, name = view.app, workload_name(view.app.name, component.name, content)

@@ -1,0 +1,137 @@
+"""Against a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import pytest
+from aiohttp import web
+
+from tests.targets.sample import app, climbing, release, version_of
+from tidegate.checks.http import HTTPChecks
+from tidegate.engine.values import CheckKey, Outcome, When
+from tidegate.errors import Transient
+from tidegate.kube import Key
+from tidegate.targets.port import App
+
+
+class Reach(NamedTuple):
+    endpoints: tuple[str, ...] = ()
+
+
+class Candidate:
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.status = 200
+        self.delay = 0.0
+        self.endpoint = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.paths.append(request.path_qs)
+        await asyncio.sleep(self.delay)
+        if self.status == 302:
+            raise web.HTTPFound("/elsewhere")
+        return web.Response(status=self.status, text="x" * 1_000_000)
+
+
+@pytest.fixture
+async def candidate() -> AsyncIterator[Candidate]:
+    candidate = Candidate()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", candidate.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    candidate.endpoint = f"{host}:{port}"
+    yield candidate
+    await runner.cleanup()
+
+
+class Asking:
+    """One check of one Release, asked of the candidate."""
+
+    def __init__(self, candidate: Candidate, **check: Any) -> None:
+        http = {"component": "graphql", "path": "/search?q=x", "timeout": "2s", **check}
+        found = release("v2", checks=[{"name": "find", "when": ["EachStep"], "http": http}])
+        self.version = version_of(found)
+        self.app: App = app(found, climbing(None, self.version))
+        self.key = CheckKey("find", When.EACH_STEP, 1, "graphql", 4)
+        self.sizes = {("graphql", self.version.content): Reach((candidate.endpoint,))}
+        self.woken: asyncio.Queue[Key] = asyncio.Queue()
+        self.checks = HTTPChecks(self.woken.put_nowait)
+
+    async def outcome(self) -> tuple[Outcome, str]:
+        await self.checks.run(self.app, self.key, self.sizes)
+        await asyncio.wait_for(self.woken.get(), 10)
+        found = self.checks.observe(self.app, [self.key])[self.key]
+        await self.checks.close()
+        return found.outcome, found.message
+
+
+async def test_a_status_that_is_asked_for_passes(candidate: Candidate) -> None:
+    assert await Asking(candidate).outcome() == (
+        Outcome.PASSED,
+        "Check find: GET /search?q=x of graphql answered 200.",
+    )
+    assert candidate.paths == ["/search?q=x"]
+
+
+async def test_any_other_status_fails_and_a_redirect_is_not_followed(candidate: Candidate) -> None:
+    for status in (500, 302):
+        candidate.status = status
+        outcome, message = await Asking(candidate, status=[200, 204]).outcome()
+        assert outcome is Outcome.FAILED
+        assert message.endswith(f"answered {status}, not 200 or 204.")
+    assert "/elsewhere" not in candidate.paths
+
+
+async def test_no_answer_in_time_fails(candidate: Candidate) -> None:
+    candidate.delay = 30
+    outcome, message = await Asking(candidate, timeout="200ms").outcome()
+    assert outcome is Outcome.FAILED
+    assert message.endswith("got no answer within 0.2 s.")
+
+
+async def test_a_refused_connection_is_tried_until_the_time_is_over(candidate: Candidate) -> None:
+    candidate.endpoint = "127.0.0.1:1"
+    began = time.monotonic()
+    outcome, message = await Asking(candidate, timeout="700ms").outcome()
+    assert outcome is Outcome.FAILED
+    assert message.endswith("got no answer within 0.7 s (ConnectError).")
+    assert time.monotonic() - began >= 0.6
+
+
+async def test_placeholders_in_the_path_are_filled_in_as_escaped_text(candidate: Candidate) -> None:
+    asking = Asking(candidate, path="/check/$(version)?r=$(revision)")
+    await asking.outcome()
+    assert candidate.paths == [f"/check/v2?r={asking.version.content[:10]}"]
+
+
+async def test_run_twice_is_asked_once_and_a_pass_does_not_wait(candidate: Candidate) -> None:
+    candidate.delay = 0.2
+    asking = Asking(candidate)
+    for _ in range(3):
+        await asking.checks.run(asking.app, asking.key, asking.sizes)
+    assert asking.checks.observe(asking.app, [asking.key])[asking.key].outcome is Outcome.RUNNING
+    assert (await asking.outcome())[0] is Outcome.PASSED
+    await asking.checks.run(asking.app, asking.key, asking.sizes)
+    assert len(candidate.paths) == 1
+
+
+async def test_an_answer_is_good_for_its_key_and_its_release_alone(candidate: Candidate) -> None:
+    asking = Asking(candidate)
+    await asking.outcome()
+    assert asking.checks.observe(asking.app, [asking.key._replace(move=5), asking.key._replace(attempt=2)]) == {}
+    anew = app(asking.app.release, asking.app.status, uid="another")
+    assert asking.checks.observe(anew, [asking.key]) == {}
+
+
+async def test_without_a_ready_pod_it_waits(candidate: Candidate) -> None:
+    asking = Asking(candidate)
+    with pytest.raises(Transient, match="no pod of graphql is ready"):
+        await asking.checks.run(asking.app, asking.key, {})
+    assert asking.checks.observe(asking.app, [asking.key]) == {}
