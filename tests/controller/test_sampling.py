@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tidegate.api import Connection, Guard, parse_connection
+from tidegate.api import Connection, Guard, Value, parse_connection
 from tidegate.controller.sampling import AT_ONCE, OLD, Sampler
 from tidegate.engine.guards import Arm, Ask, Side, judge
 from tidegate.engine.values import Evidence, Verdict
@@ -75,7 +75,7 @@ class Bench:
         self.connections: dict[str, Connection] = {"prometheus": connection()}
         self.sources: list[FakeSource] = []
         self.woken: list[Key] = []
-        self.gates_open = True
+        self.gates_open = self.openable = True
         self.answer: Callable[[], Measurement] = lambda: Measurement(Data.OK, "", Counts(0, 1000))
         self.sampler = Sampler(
             connection=lambda namespace, name: self.connections.get(name) if namespace == "production" else None,
@@ -89,6 +89,8 @@ class Bench:
         return f"{namespace}/{name}/{key}"
 
     def open(self, opened: Connection, secrets: Secrets) -> Source:
+        if not self.openable:
+            raise OSError("no more files")
         self.sources.append(FakeSource(self.answer))
         if not self.gates_open:
             self.source.gate.clear()
@@ -285,6 +287,37 @@ async def test_a_connection_that_may_not_be_used_is_not_asked(connections: dict[
     await bench.sampler.close()
 
 
+@pytest.mark.parametrize(
+    ("guard", "says"),
+    [
+        (GUARD, None),
+        (BLIND, "is the same for every version"),
+        (QUEUE, None),
+        (QUEUE.model_copy(update={"value": Value(query="max(")}), "is not PromQL"),
+        (GUARD.model_copy(update={"connection": "other"}), "there is no Connection other"),
+    ],
+)
+async def test_a_guard_that_could_never_judge_is_known_before_anything_is_asked(guard: Guard, says: str | None) -> None:
+    bench = Bench()
+    why = bench.sampler.impediment(SHOP, ask(guard))
+    assert why is None if says is None else says in (why or "")
+    assert bench.sources == []
+
+
+async def test_a_connection_that_cannot_be_opened_is_tried_again_and_wakes_nobody() -> None:
+    bench = Bench()
+    bench.openable = False
+    assert bench.latest() is None
+    await settle()
+    assert (bench.latest(), bench.woken) == (None, [])
+    bench.openable = True
+    await settle()
+    bench.latest()
+    await settle()
+    assert bench.latest() is not None
+    await bench.sampler.close()
+
+
 async def test_connections_are_those_of_the_releases_own_namespace() -> None:
     bench = Bench()
     stranger = Key("staging", "shop")
@@ -319,7 +352,6 @@ async def test_what_is_forgotten_is_cancelled_and_wakes_nobody() -> None:
     bench.source.gate.set()
     await settle()
     assert bench.woken == []
-    assert not bench.sampler.watches(SHOP, EVIDENCE, (ask(),))
     await bench.sampler.close()
 
 

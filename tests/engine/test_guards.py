@@ -109,7 +109,10 @@ def test_a_limit_is_breached_when_the_candidate_is_beyond_it(
     assert (judged.verdict, judged.data, judged.sentence) == (verdict, Data.OK, sentence)
 
 
-@pytest.mark.parametrize("data", [d for d in Data if d not in (Data.OK, Data.NO_TRAFFIC)])
+MISSING = [data for data in Data if data not in (Data.OK, Data.NO_TRAFFIC, Data.BLIND)]
+
+
+@pytest.mark.parametrize("data", MISSING)
 @pytest.mark.parametrize("promised", [10_000, FULL])
 def test_no_data_of_the_candidate_is_unknown_and_says_why(data: Data, promised: int) -> None:
     judged = judge(ask(guard(revert="+0.5pp", ratio=RATIO), promised), nothing(data), counts(0, 1000))
@@ -117,7 +120,7 @@ def test_no_data_of_the_candidate_is_unknown_and_says_why(data: Data, promised: 
     assert judged.sentence == "g: no data of v2: the reason why"
 
 
-@pytest.mark.parametrize("data", [d for d in Data if d not in (Data.OK, Data.NO_TRAFFIC)])
+@pytest.mark.parametrize("data", MISSING)
 def test_no_data_of_stable_is_unknown_for_a_limit_against_it_and_nothing_to_the_others(data: Data) -> None:
     against = judge(ask(guard(revert="+0.5pp", ratio=RATIO)), counts(0, 1000), nothing(data))
     assert (against.verdict, against.data, against.sentence) == (
@@ -127,6 +130,12 @@ def test_no_data_of_stable_is_unknown_for_a_limit_against_it_and_nothing_to_the_
     assert (alone.verdict, alone.data) == (Verdict.PASS, Data.OK)
     both = judge(ask(guard(revert="1%", hold="+0.1pp", ratio=RATIO)), counts(20, 1000), nothing(data))
     assert both.verdict is Verdict.BREACH, "what needs no baseline is not silenced by the want of one"
+
+
+@pytest.mark.parametrize("promised", [0, 10_000, FULL])
+def test_a_query_that_the_source_cannot_use_holds(promised: int) -> None:
+    judged = judge(ask(guard(revert="1%", ratio=RATIO), promised), nothing(Data.BLIND), nothing(Data.BLIND))
+    assert (judged.verdict, judged.data, judged.sentence) == (Verdict.HOLD, Data.BLIND, "g: the reason why")
 
 
 def test_what_was_not_answered_yet_is_unknown() -> None:
@@ -391,7 +400,7 @@ def test_nothing_passes_without_enough_samples_of_the_candidate(
 ) -> None:
     question = ask(guard(revert=limit, ratio=RATIO), promised, stable=None if first else "v1")
     judged: Judgement = judge(question, candidate, None if first else stable)
-    if judged.verdict in (Verdict.PASS, Verdict.BREACH, Verdict.HOLD):
+    if judged.verdict in (Verdict.PASS, Verdict.BREACH, Verdict.HOLD) and judged.data is not Data.BLIND:
         assert candidate is not None
         assert candidate.samples >= 100
         assert promised > 0

@@ -11,13 +11,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from tidegate.api.connection import Connection
+from tidegate.api.guard import Guard
 from tidegate.engine.guards import Arm, Ask, blindness
 from tidegate.engine.values import Evidence
 from tidegate.kube.resources import Key
-from tidegate.metrics import Source, Window, open_source
+from tidegate.metrics import Source, Window, faults, open_source
 from tidegate.metrics.port import Secrets
 from tidegate.stats.measurement import Data, Measurement
 
@@ -103,10 +105,9 @@ class Sampler:
             return _too_old(newest, now)
         return newest
 
-    def watches(self, key: Key, evidence: Evidence, asks: tuple[Ask, ...]) -> bool:
-        """Whether it was asked for exactly this before."""
-        entry = self._entries.get(key)
-        return entry is not None and entry.evidence == evidence and entry.asks == asks
+    def impediment(self, key: Key, ask: Ask) -> str | None:
+        """Why the guard could not judge whatever is measured, and what to do; None if it could."""
+        return next(iter(_faults(ask.guard)), None) or blindness(ask) or self.refusal(key, ask.guard.connection)
 
     def refusal(self, key: Key, name: str) -> str | None:
         """Why guards of this Release may not ask that Connection, in a sentence that says what to do."""
@@ -139,9 +140,14 @@ class Sampler:
     # ---- one round
 
     async def _round(self, key: Key, entry: _Entry, now: float) -> None:
-        readings = await asyncio.gather(*(self._reading(key, ask, now) for ask in entry.asks))
+        try:
+            readings = await asyncio.gather(*(self._reading(key, ask, now) for ask in entry.asks))
+        except Exception:
+            logger.exception("the guards of %s could not be asked", key)  # the next pass tries again
+            return
+        finally:
+            entry.task = None
         entry.newest = Round(entry.evidence, entry.asks, now, tuple(readings))
-        entry.task = None
         if self._entries.get(key) is entry:
             self._wake(key)
 
@@ -201,6 +207,11 @@ class Sampler:
             task = asyncio.get_running_loop().create_task(opened.source.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+@lru_cache(maxsize=1024)
+def _faults(guard: Guard) -> tuple[str, ...]:
+    return faults(guard)
 
 
 def _too_old(newest: Round, now: float) -> Round:

@@ -226,6 +226,8 @@ def _baseline(ask: Ask, stable: Measurement | None, record: Record | None) -> _B
 
 
 def _no_data(ask: Ask, name: str, measured: Measurement) -> _Finding:
+    if measured.data is Data.BLIND:  # the source can't make sense of the query: that does not pass by waiting
+        return _finding(ask, Verdict.HOLD, Data.BLIND, measured.sentence)
     return _finding(ask, Verdict.UNKNOWN, measured.data, f"no data of {name}: {measured.sentence}")
 
 
