@@ -127,4 +127,9 @@ def test_two_components_turn_back_together(shop: Shop) -> None:
     api = shop.api.get("HTTPRoute", shop.namespace, "api")
     assert api is not None
     weights = {ref["name"]: ref["weight"] for ref in api["spec"]["rules"][0]["backendRefs"]}
-    assert sorted(weights.values()) == [0, 100]
+    assert {name: weight for name, weight in weights.items() if weight} == {_revision_of(shop, "api", "v1.0.0"): 100}
+
+
+def _revision_of(shop: Shop, component: str, version: str) -> str:
+    labels = f"tidegate.dev/component={component},app.kubernetes.io/version={version}"
+    return str(shop.api.list("Service", shop.namespace, labels)[0]["metadata"]["name"])

@@ -37,7 +37,6 @@ _SYNC_AT_MOST: Final = 600.0
 _STUCK: Final = LONGEST_PASS + 60.0
 _LATE: Final = 10.0
 _LAST_WORDS: Final = 2.0
-_FAREWELL: Final = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ class Process:
         self._client = client
         self._metrics = metrics
         self._stop = stop
-        self._watch_started, self._watch_stop = asyncio.Event(), asyncio.Event()
+        self._watch_started = asyncio.Event()
         self._began = asyncio.get_running_loop().time()
         self.store = Store()
         self.queue: Queue[Key] = Queue()
@@ -171,7 +170,6 @@ class Process:
                 self._took,
                 namespaces=self._settings.namespaces,
                 started=self._watch_started,
-                stop=self._watch_stop,
             ),
             name="watches",
         )
@@ -188,9 +186,6 @@ class Process:
             await self._elector.release()
             await self._events.flush(_LAST_WORDS)
             await self._loop.close()
-            # Kopf would wait 5 s for every task that was born after its own; there is nothing to wait for.
-            self._watch_stop.set()
-            await asyncio.wait({watching}, timeout=_FAREWELL)
             await _end(watching)
 
     # ---- the work

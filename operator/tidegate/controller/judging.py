@@ -1,7 +1,7 @@
 """What the guards of a Release say: questions asked in the background, answers judged here, readings for the status."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tidegate.api import Effective, GuardStatus, Samples
 from tidegate.api.conditions import Reason
@@ -15,6 +15,9 @@ from tidegate.engine.records import Record
 from tidegate.engine.values import CLIMBING, Evidence, Part, Phase, Status, Verdict, Version
 from tidegate.kube.resources import Key
 from tidegate.targets.port import App, Sight
+
+BASELINE: Final = 300.0
+"""Seconds before the start of a climb in which stable's numbers count as its baseline."""
 
 
 class Judged(NamedTuple):
@@ -89,10 +92,16 @@ def _questions(app: App, force: Effective, candidate: Version, sight: Sight) -> 
 
 
 def _since(status: Status, part: Part) -> float:
-    """From when evidence counts: since the newest move stands in the world."""
+    """From when evidence counts: since the newest move stands in the world.
+
+    Before the first move there is none of the candidate, and stable is looked at for a while back: a ladder of one step
+    has no other time in which its baseline could be taken.
+    """
     if status.phase is Phase.REVERTING:
         return status.started
-    return part.landed_at if part.landed >= part.move and part.landed_at else part.moved or status.started
+    if part.weight == 0:
+        return max(status.started - BASELINE, status.stable_since)
+    return max(part.landed_at if part.landed >= part.move else part.moved, status.started)
 
 
 def _promised(status: Status, part: Part) -> int:
@@ -108,7 +117,7 @@ def _side(app: App, candidate: Version, part: Part, sight: Sight) -> Side:
         candidate=_arm(app, candidate, candidate.runs(part.name) or "", part.name, sight),
         stable=_arm(app, stable, stable.runs(part.name) or "", part.name, sight) if stable else None,
         promised=_promised(status, part),
-        since=max(_since(status, part), status.started),
+        since=_since(status, part),
     )
 
 
@@ -121,7 +130,7 @@ def _whole(app: App, candidate: Version, parts: list[Part]) -> Side:
         candidate=_arm(app, candidate, _one_content(candidate, parts)),
         stable=_arm(app, stable, _one_content(stable, parts)) if stable else None,
         promised=min((_promised(status, part) for part in parts), default=0),
-        since=max([status.started, *(_since(status, part) for part in parts)]),
+        since=max((_since(status, part) for part in parts), default=status.started),
     )
 
 

@@ -23,6 +23,7 @@ from tidegate.kube.client import Client
 from tidegate.kube.resources import LEASES, Object
 
 _DRIFT: Final = 0.05  # two clocks may disagree by this much of a Lease's duration about how long it is
+_NO_ANSWER: Final = "no answer in time"
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Elector:
             async with asyncio.timeout(self._term.renew / 2):
                 await self._write(spec)
         except (TidegateError, TimeoutError) as error:
-            logger.warning("the Lease was not released, others wait until it has run out: %s", error)
+            logger.warning("the Lease was not released, others wait until it has run out: %s", str(error) or _NO_ANSWER)
 
     # ---- inside
 
@@ -152,7 +153,7 @@ class Elector:
         except LeaseLost:
             raise
         except (TidegateError, TimeoutError) as error:
-            logger.warning("the Lease %s/%s: %s", self._namespace, self._name, error or "no answer in time")
+            logger.warning("the Lease %s/%s: %s", self._namespace, self._name, str(error) or _NO_ANSWER)
             return False
 
     async def _acquire(self) -> bool:

@@ -9,7 +9,8 @@ from tidegate.api.conditions import Reason
 from tidegate.api.intervention import Intervention
 from tidegate.api.parse import parse_intervention, parse_policy
 from tidegate.api.policy import ReleasePolicy
-from tidegate.api.status import CheckOutcome, CheckStatus, ReleaseStatus
+from tidegate.api.status import CheckStatus, ReleaseStatus
+from tidegate.api.words import CheckOutcome
 from tidegate.checks.port import CheckResult
 from tidegate.controller.admission import MISSING, Admission
 from tidegate.controller.judging import Judging

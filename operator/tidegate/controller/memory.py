@@ -6,7 +6,7 @@ What is read back is what was written: instants to a millisecond, shares exactly
 
 from typing import Any
 
-from tidegate.api import status as api
+from tidegate import api
 from tidegate.api.grammar import FULL, Percent
 from tidegate.api.intervention import Action
 from tidegate.engine.values import (

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from tidegate.api import Effective, Release
 from tidegate.api.intervention import Intervention
 from tidegate.api.ladder import Step
+from tidegate.api.memory import Past
 from tidegate.api.revision import artifact, revision
-from tidegate.api.status import Past
 from tidegate.engine.values import Act, Check, Deadlines, Piece, Rung, Spec, Track, Version
 from tidegate.targets.port import Kept
 

@@ -7,7 +7,7 @@ with a verdict or once a minute.
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.api import status as api
+from tidegate import api
 from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.controller import story
 from tidegate.controller.memory import component_memory, write_down

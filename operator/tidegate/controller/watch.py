@@ -120,23 +120,30 @@ async def watch(
     *,
     namespaces: Sequence[str] = (),
     started: asyncio.Event,
-    stop: asyncio.Event,
     resources: Sequence[Resource] = WATCHED,
 ) -> None:
-    """Watch until `stop`. Raises what Kopf does not come back from: then the process is to end.
+    """Watch until cancelled. Raises what Kopf does not come back from: then the process is to end.
 
-    Kopf takes SIGTERM and SIGINT for itself before it sets `started`; and when it ends it ends every task that was
-    made after it began. So whoever else works in this loop stops first.
+    Before it sets `started`, Kopf has taken SIGTERM and SIGINT for itself; after one of those this returns.
     """
-    await kopf.operator(
+    # Not `kopf.operator`: when that ends, it takes every task of the process that is younger than it for its own, waits
+    # 5 s for them, and cancels them.
+    tasks = await kopf.spawn_tasks(
         registry=registry(access, took, resources),
         settings=pinned(),
         clusterwide=not namespaces,
         namespaces=namespaces,
         standalone=True,
         ready_flag=started,
-        stop_flag=stop,
     )
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _handler(resource: Resource, took: Took) -> Callable[..., Any]:
