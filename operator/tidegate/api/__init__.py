@@ -41,6 +41,7 @@ from tidegate.api.intervention import (
 )
 from tidegate.api.ladder import DEFAULT_LADDER, Step
 from tidegate.api.limit import Direction, Limit, LimitKind
+from tidegate.api.memory import Debt, Handled, Past, Recall, Rejected, Revert, Standing
 from tidegate.api.meta import API_VERSION, GROUP, VERSION, Meta, short
 from tidegate.api.parse import (
     parse_connection,
@@ -66,36 +67,20 @@ from tidegate.api.release import (
     When,
 )
 from tidegate.api.status import (
-    CLIMBING,
-    CandidateRef,
-    Cause,
-    CheckOutcome,
     CheckStatus,
     ComponentStatus,
-    Debt,
     GuardStatus,
-    Handled,
     Instances,
-    Outcome,
-    Past,
-    Phase,
-    Piece,
     PolicyRef,
-    PreviousRef,
-    Recall,
-    Rejected,
     ReleaseStatus,
-    Revert,
     Samples,
-    StableRef,
-    Standing,
     StepState,
     Summary,
-    Verdict,
-    VersionRef,
     Weight,
     Writer,
 )
+from tidegate.api.versions import CandidateRef, Piece, PreviousRef, StableRef, VersionRef
+from tidegate.api.words import CLIMBING, Cause, CheckOutcome, Outcome, Phase, Verdict
 
 __all__ = [
     "API_VERSION",

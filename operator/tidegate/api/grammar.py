@@ -1,9 +1,8 @@
 """The small words of the API: Percent, Duration, Time, Version, names, and placeholders.
 
-Inside the program a `Percent` counts thousandths of a percent (`FULL` is 100 %), a duration is a float of seconds,
-and an instant
-is a float of seconds since the epoch, UTC. All have the precision of what is written, so that what was read is
-written back the same.
+Inside the program a `Percent` counts thousandths of a percent (`FULL` is 100 %), a duration is a float of seconds, and
+an instant is a float of seconds since the epoch, UTC. All have the precision of what is written, so that what was read
+is written back the same.
 """
 
 from __future__ import annotations

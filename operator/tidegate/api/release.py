@@ -17,8 +17,8 @@ from tidegate.api.schema import Matching, Model, Rule, Schema, words
 from tidegate.api.status import ReleaseStatus
 
 LONGEST_NAMES: Final = 36
-"""`metadata.name` and the name of a component or check, together: both stand in names of Services (63 at most) beside
-a revision."""
+"""`metadata.name` and the name of a component or check, together: both stand in names of Services (63 at most) beside a
+revision."""
 
 
 class When(StrEnum):

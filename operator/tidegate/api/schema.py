@@ -2,17 +2,23 @@
 are about.
 
 `Rule` carries what pydantic has no word for into the generated CustomResourceDefinition. It changes nothing at run
-time:
-each rule has its twin in a validator, because admission may be missing where the operator runs.
+time: each rule has its twin in a validator, because admission may be missing where the operator runs.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
@@ -95,3 +101,26 @@ class Reader(Model):
     """What somebody else writes, or a newer version of ourselves: unknown fields are borne."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+class Part(Reader):
+    """A piece of status. What is as it is by default is not written, so that equal statuses are written equally."""
+
+    always_written: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _sparse(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        for name, field in type(self).model_fields.items():
+            if (
+                name not in self.always_written
+                and not field.is_required()
+                and getattr(self, name) == field.get_default(call_default_factory=True)
+            ):
+                written.pop(name, None)
+                written.pop(field.alias or name, None)
+        return written
+
+    def document(self) -> dict[str, Any]:
+        """The piece as JSON has it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

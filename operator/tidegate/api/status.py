@@ -1,155 +1,22 @@
 """Status of a Release: what is, and the operator's whole memory. All else is read from the world again.
 
 Everything is optional to the API server, so that a status may be written from nothing; here an absent number is 0, an
-absent text
-is "" and an absent list is empty. An instant or a share that may really not be there is None.
+absent text is "" and an absent list is empty. An instant or a share that may really not be there is None.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator
 
 from tidegate.api.conditions import Condition
 from tidegate.api.grammar import ZERO, Duration, Percent, Time
 from tidegate.api.ladder import Step
-from tidegate.api.schema import Reader, Schema
-
-
-class Phase(StrEnum):
-    """Where a Release is, for people. Paused is no phase."""
-
-    IDLE = "Idle"
-    WAITING = "Waiting"
-    PREPARING = "Preparing"
-    PROGRESSING = "Progressing"
-    COMPLETING = "Completing"
-    COMPLETED = "Completed"
-    REVERTING = "Reverting"
-    REVERTED = "Reverted"
-    FAILED = "Failed"
-    GONE = "Gone"
-
-
-CLIMBING = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.COMPLETING})
-
-
-class Cause(StrEnum):
-    """Why an attempt was turned back, in the order in which they are asked for."""
-
-    PERSON = "Person"
-    BREACH = "Breach"
-    CHECK_FAILED = "CheckFailed"
-    HEALTH_LOST = "HealthLost"
-    DEADLINE = "Deadline"
-    DELETED = "Deleted"
-    PUT_BACK = "PutBack"
-    SUPERSEDED = "Superseded"
-
-    @property
-    def rejects(self) -> bool:
-        """Whether the revision is not to rise again without a Retry."""
-        return self in (Cause.PERSON, Cause.BREACH, Cause.CHECK_FAILED, Cause.HEALTH_LOST, Cause.DEADLINE)
-
-
-class Verdict(StrEnum):
-    """What a guard says, strongest first; the strongest of all counts."""
-
-    BREACH = "Breach"
-    UNKNOWN = "Unknown"
-    HOLD = "Hold"
-    NO_TRAFFIC = "NoTraffic"
-    INCONCLUSIVE = "Inconclusive"
-    PASS = "Pass"
-
-
-class Outcome(StrEnum):
-    """How an attempt ended."""
-
-    COMPLETED = "Completed"
-    REVERTED = "Reverted"
-    ROLLED_BACK = "RolledBack"
-    SUPERSEDED = "Superseded"
-    FAILED = "Failed"
-
-
-class CheckOutcome(StrEnum):
-    """How a check ended."""
-
-    PASSED = "Passed"
-    FAILED = "Failed"
-
-
-class Part(Reader):
-    """A piece of status. What is as it is by default is not written, so that equal statuses are written equally."""
-
-    always_written: ClassVar[frozenset[str]] = frozenset()
-
-    @model_serializer(mode="wrap")
-    def _sparse(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
-        for name, field in type(self).model_fields.items():
-            if (
-                name not in self.always_written
-                and not field.is_required()
-                and getattr(self, name) == field.get_default(call_default_factory=True)
-            ):
-                written.pop(name, None)
-                written.pop(field.alias or name, None)
-        return written
-
-    def document(self) -> dict[str, Any]:
-        """The piece as JSON has it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-class Piece(Part):
-    """Under which revision a component runs, where that is not the version's own: an unchanged one keeps its pods."""
-
-    component: str
-    """Name of the component."""
-    revision: str
-    """The revision under which it runs."""
-    artifact: str = ""
-    """SHA-256 of this component alone: while it stays, the component takes no part in a climb."""
-
-
-class VersionRef(Part):
-    """A version of the whole app, as it was declared once."""
-
-    version: str = ""
-    """The version, as people call it."""
-    revision: str = ""
-    """SHA-256 of what runs; the first ten characters stand in names and labels."""
-    attempt: int = 0
-    """The attempt that it climbed, or climbs, in."""
-    author: str = ""
-    """Who wrote the spec that asked for it."""
-    pieces: Annotated[tuple[Piece, ...], Field(max_length=16)] = ()
-    """Its components, each with the revision under which it runs."""
-
-
-class StableRef(VersionRef):
-    """The proven version: where a revert goes."""
-
-    since: Time | None = None
-    """When it was proven."""
-
-
-class PreviousRef(VersionRef):
-    """The version before the stable one."""
-
-    warm_until: Time | None = None
-    """Until then its pods stay, for a rollback in seconds. Absent: it is cold."""
-
-
-class CandidateRef(VersionRef):
-    """The version that climbs, or would begin to."""
-
-    started_at: Time | None = None
-    """When the attempt began. Absent: it waits."""
+from tidegate.api.memory import Debt, Handled, Past, Recall, Rejected, Revert, Standing
+from tidegate.api.schema import Part, Schema
+from tidegate.api.versions import CandidateRef, PreviousRef, StableRef
+from tidegate.api.words import Phase, Verdict
 
 
 class Summary(Part):
@@ -287,7 +154,7 @@ class GuardStatus(Part):
     """The reading includes samples up to then."""
     message: str = ""
     """The verdict in a sentence."""
-    record: Annotated[str, Field(max_length=2048)] = ""
+    record: str = ""
     """The stable version's own numbers from the climb: the baseline at 100 %, when it has no traffic any more."""
 
 
@@ -323,116 +190,6 @@ class PolicyRef(Part):
     """Its metadata.generation, as it was looked at."""
 
 
-class Debt(Part):
-    """Something that the machine owes us."""
-
-    debt: str
-    """What: Ready, Check, Write, Data, Step or Revert."""
-    since: Time
-    """Since when."""
-
-
-class Recall(Part):
-    """A cold version that is being started beside what serves, to take all traffic in one step once it is ready."""
-
-    version: VersionRef
-    """Which one."""
-    cause: str = ""
-    """Person, or PutBack."""
-    reject: bool = False
-    """Whether the revision that is left is rejected."""
-    wanted: str = ""
-    """The revision that the spec asked for when this was decided."""
-    gave_up: bool = False
-    """It did not become ready in time: nothing was changed."""
-
-
-class Standing(Part):
-    """An Intervention in force."""
-
-    action: str
-    """What it does."""
-    at: Percent | None = None
-    """Pause: climb no further than this."""
-    to: Percent | None = None
-    """Promote: the holds up to there count as full."""
-    by: str = ""
-    """Whose it is."""
-    uid: str = ""
-    """Uid of the Intervention."""
-    since: Time | None = None
-    """When it was obeyed."""
-    reason: str = ""
-    """Why, as they wrote."""
-    attempt: int = 0
-    """The attempt that it is bound to; 0: to none."""
-
-
-class Handled(Part):
-    """An Intervention that was obeyed or refused and has not yet been seen answered."""
-
-    uid: str
-    """Its uid."""
-    outcome: str = ""
-    """Done, Standing or Refused."""
-    message: str = ""
-    """The answer, in a sentence."""
-
-
-class Rejected(Part):
-    """A revision that never rises again without a Retry."""
-
-    revision: str
-    """Which one."""
-    version: str = ""
-    """The version that it was called."""
-    attempt: int = 0
-    """The attempt in which it was rejected."""
-    move: int = 0
-    """The move of that revert: a Retry written before it lifts nothing."""
-    at: Time | None = None
-    """When."""
-    cause: str = ""
-    """Why."""
-
-
-class Past(Part):
-    """An attempt that has ended."""
-
-    version: str = ""
-    """The version."""
-    revision: str = ""
-    """The revision."""
-    attempt: int = 0
-    """The attempt."""
-    outcome: str = ""
-    """Completed, Reverted, RolledBack, Superseded or Failed."""
-    reached: Percent = ZERO
-    """The greatest share that it had."""
-    started_at: Time | None = None
-    """When the attempt began."""
-    ended_at: Time | None = None
-    """When it ended."""
-    author: str = ""
-    """Who wrote the spec."""
-
-
-class Revert(Part):
-    """The revert that is under way or was the last one. Until it is finished it is done again, whatever else is
-    true."""
-
-    cause: Cause
-    """Why."""
-    name: str = ""
-    """Which guard, check, component or person."""
-    at: Time | None = None
-    """When it was decided."""
-    finished_at: Time | None = None
-    """When all traffic was seen to be back."""
-    message: str = ""
-    """Why, in a sentence with the numbers."""
-
-
 _ATOMIC = Schema(list_type="atomic")
 
 
@@ -459,15 +216,15 @@ class ReleaseStatus(Part):
     """The version that climbs, or would begin to."""
     step: StepState | None = None
     """The step on which the ladder stands."""
-    steps: Annotated[tuple[Step, ...], Field(max_length=20), _ATOMIC] = ()
+    steps: Annotated[tuple[Step, ...], _ATOMIC] = ()
     """The ladder in force."""
-    components: Annotated[tuple[ComponentStatus, ...], Field(max_length=32), _ATOMIC] = ()
+    components: Annotated[tuple[ComponentStatus, ...], _ATOMIC] = ()
     """Where the traffic of each component is."""
-    guards: Annotated[tuple[GuardStatus, ...], Field(max_length=256), _ATOMIC] = ()
+    guards: Annotated[tuple[GuardStatus, ...], _ATOMIC] = ()
     """The last reading of each guard."""
-    checks: Annotated[tuple[CheckStatus, ...], Field(max_length=64), _ATOMIC] = ()
+    checks: Annotated[tuple[CheckStatus, ...], _ATOMIC] = ()
     """The checks of this attempt."""
-    policies: Annotated[tuple[PolicyRef, ...], Field(max_length=64), _ATOMIC] = ()
+    policies: Annotated[tuple[PolicyRef, ...], _ATOMIC] = ()
     """The policies that apply."""
     attempt: int = 0
     """Number of the last climb. It never falls."""
@@ -481,23 +238,21 @@ class ReleaseStatus(Part):
     """This attempt goes straight to the last step, because nothing serves that it could go back to."""
     touched: bool = False
     """This attempt has had traffic."""
-    owed: Annotated[tuple[Debt, ...], Field(max_length=64), _ATOMIC] = ()
+    owed: Annotated[tuple[Debt, ...], _ATOMIC] = ()
     """What the machine owes us; each debt has its deadline."""
     recall: Recall | None = None
     """A cold version that is being started for a rollback."""
-    standing: Annotated[tuple[Standing, ...], Field(max_length=32), _ATOMIC] = ()
+    standing: Annotated[tuple[Standing, ...], _ATOMIC] = ()
     """Interventions in force."""
-    handled: Annotated[tuple[Handled, ...], Field(max_length=20), _ATOMIC] = ()
+    handled: Annotated[tuple[Handled, ...], _ATOMIC] = ()
     """Interventions obeyed and not yet seen answered."""
-    rejected: Annotated[tuple[Rejected, ...], Field(max_length=20), _ATOMIC] = ()
+    rejected: Annotated[tuple[Rejected, ...], _ATOMIC] = ()
     """Revisions that never rise again without a Retry."""
-    history: Annotated[tuple[Past, ...], Field(max_length=10), _ATOMIC] = ()
+    history: Annotated[tuple[Past, ...], _ATOMIC] = ()
     """The last attempts, the newest first."""
     revert: Revert | None = None
     """The revert that is under way or was the last one."""
-    conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16), Schema(list_type="map", list_map_keys=["type"])
-    ] = ()
+    conditions: Annotated[tuple[Condition, ...], Schema(list_type="map", list_map_keys=["type"])] = ()
     """Ready, Reconciling, Stalled, Available, GatesOpen, GuardsHealthy and Reverted, each with a reason and a
     sentence."""
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from tidegate.api.intervention import Action as Action
 from tidegate.api.release import When as When
-from tidegate.api.status import Cause as Cause
-from tidegate.api.status import Phase as Phase
-from tidegate.api.status import Verdict as Verdict
+from tidegate.api.words import Cause as Cause
+from tidegate.api.words import Phase as Phase
+from tidegate.api.words import Verdict as Verdict
 
 FULL = 100_000
 
