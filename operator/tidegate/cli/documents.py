@@ -48,13 +48,13 @@ class Document:
 
     def line(self, path: str = "") -> int:
         """The line of the field, or of what is nearest to it, from 1; 0 if nobody knows."""
-        node = self.node
+        node, found = self.node, self.node
         for index, key in _PIECE.findall(path):
-            inner = _member(node, key, int(index) if index else None)
-            if inner is None:
+            name, node = _member(node, key, int(index) if index else None)
+            if node is None:
                 break
-            node = inner
-        return node.start_mark.line + 1 if node is not None else 0
+            found = name or node
+        return found.start_mark.line + 1 if found is not None else 0
 
 
 def read(names: Sequence[str]) -> Iterator[Document]:
@@ -106,19 +106,20 @@ def _objects(
     if whole.kind != "List" or not isinstance(items, list):
         yield whole
         return
-    nodes = _member(node, "items", None)
+    _, nodes = _member(node, "items", None)
     for index, item in enumerate(items):
-        inner = _member(nodes, "", index)
+        _, inner = _member(nodes, "", index)
         yield Document(file, number, item if isinstance(item, dict) else {}, problems if index == 0 else (), inner)
 
 
-def _member(node: yaml.Node | None, key: str, index: int | None) -> yaml.Node | None:
+def _member(node: yaml.Node | None, key: str, index: int | None) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """(the key, the value), each None where there is none."""
     if index is not None:
         inside = node.value if isinstance(node, yaml.SequenceNode) else []
-        return inside[index] if index < len(inside) else None
+        return None, inside[index] if index < len(inside) else None
     if isinstance(node, yaml.MappingNode):
-        return next((value for name, value in node.value if name.value == key), None)
-    return None
+        return next(((name, value) for name, value in node.value if name.value == key), (None, None))
+    return None, None
 
 
 def _line_of(error: yaml.YAMLError) -> int:
