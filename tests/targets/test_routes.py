@@ -208,6 +208,16 @@ def test_a_rule_that_sends_all_to_others_carries_nothing_of_ours_and_is_left_so(
         routes.rewrite([maintenance], backends(), split_of(10_000))
 
 
+def test_a_rule_never_grows_beyond_what_the_gateway_api_takes() -> None:
+    many = {f"storefront-graphql-{number:010x}": f"{number:064x}" for number in range(20)}
+    crowd = backends(contents={**many, OLD_SERVICE: OLD, NEW_SERVICE: NEW})
+    before = rule(ref("legacy", 100), *(ref(name, 0) for name in list(many)[:13]), ref("graphql", 100))
+    (after,) = routes.rewrite([before], crowd, split_of(10_000))
+    assert len(after["backendRefs"]) == routes.MOST_REFS
+    assert after["backendRefs"][0]["name"] == "legacy"
+    assert routes.splits([after], crowd) == [split_of(10_000)]
+
+
 def test_no_traffic_at_all_is_an_empty_split_and_can_be_written() -> None:
     (after,) = routes.rewrite([rule(ref("graphql"))], backends(), ())
     assert weights(after) == {"graphql": 0, OLD_SERVICE: 0, NEW_SERVICE: 0}

@@ -27,6 +27,7 @@ Split: TypeAlias = tuple[tuple[str, int], ...]
 COARSE: Final = 100  # the weight of all ours together while every share is a whole percent
 FINE: Final = FULL  # and else: one thousandth of a percent is a weight of 1. Gateway API's limit is 1 000 000
 HEAVIEST: Final = 1_000_000
+MOST_REFS: Final = 16  # in one rule, by the Gateway API
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,17 @@ def _rewritten(rule: Rule, index: int, backends: Backends, targets: Mapping[str,
             last = len(refs) - 1
     added = [_new_ref(name, ours[0][0], backends, weight) for name, weight in sorted(weights.items())]
     at = last + 1 if last >= 0 else len(refs)
-    return _with_refs(rule, [*refs[:at], *added, *refs[at:]])
+    return _with_refs(rule, _without_excess([*refs[:at], *added, *refs[at:]], backends))
+
+
+def _without_excess(refs: list[Ref], backends: Backends) -> list[Ref]:
+    """A rule holds so many refs and no more. Zeros of revisions give way, the last first: a revert must fit."""
+    excess = len(refs) - MOST_REFS
+    for index in reversed(range(len(refs))):
+        if excess > 0 and refs[index].get("name") in backends.contents and not _weight(refs[index]):
+            del refs[index]
+            excess -= 1
+    return refs
 
 
 def _weights(rule: Rule, index: int, backends: Backends, targets: Mapping[str, int]) -> dict[str, int]:
