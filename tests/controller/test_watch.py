@@ -39,18 +39,14 @@ class Watched:
 @asynccontextmanager
 async def watching(api: FakeApi, *namespaces: str) -> AsyncIterator[Watched]:
     watched = Watched()
-    started, stop = asyncio.Event(), asyncio.Event()
+    started = asyncio.Event()
     access = api.access()
-    task = asyncio.create_task(
-        watch(access, watched.took, namespaces=namespaces, started=started, stop=stop, resources=RESOURCES)
-    )
+    task = asyncio.create_task(watch(access, watched.took, namespaces=namespaces, started=started, resources=RESOURCES))
     try:
         await soon(started.is_set)
         await soon(lambda: sum(seen.watches for seen in api.seen) >= len(RESOURCES) * max(1, len(namespaces)))
         yield watched
     finally:
-        stop.set()
-        await asyncio.wait({task}, timeout=0.5)  # Kopf would wait 5 s for tasks of the fake that it takes for its own
         task.cancel()
         await asyncio.wait({task})
 

@@ -8,7 +8,8 @@ not used, and the settings here make sure that it could not write if it were.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import kopf
@@ -22,6 +23,9 @@ NOBODYS_FINALIZER: Final = f"kopf.{GROUP}/unused"
 
 # About a quarter of an hour of an API server that is away; then the process ends and starts afresh.
 _BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 34, *(60,) * 13)
+
+_KOPF: Final = str(Path(kopf.__file__).parent)
+_ROUNDS: Final = 5
 
 Took = Callable[[Resource, str | None, Object], None]
 """Called with the kind, the event's type (None: from a list) and the object."""
@@ -141,9 +145,23 @@ async def watch(
         for task in ended:
             task.result()
     finally:
-        for task in tasks:
+        await _end_all(tasks)
+
+
+async def _end_all(roots: Collection[asyncio.Task[Any]]) -> None:
+    """End Kopf's tasks; and when one watch has failed, the others, which Kopf leaves without a parent."""
+    for _ in range(_ROUNDS):
+        left = {task for task in asyncio.all_tasks() if _is_kopfs(task)}.union(t for t in roots if not t.done())
+        if not left:
+            return
+        for task in left:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.wait(left, timeout=1.0)
+
+
+def _is_kopfs(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and str(code.co_filename).startswith(_KOPF)
 
 
 def _handler(resource: Resource, took: Took) -> Callable[..., Any]:
