@@ -82,8 +82,8 @@ class Kubernetes(Model):
     port: Annotated[int, Field(ge=1, le=65_535)]
     """The container's port, and that of the revisions' Services."""
     service: Reference | None = None
-    """The app's own Service, which routes name. Its selector is pinned to the stable revision. Absent: one of the
-    component's name is made."""
+    """The app's own Service, which routes name. Its selector is pinned to the stable revision. Absent: one is
+    made, named after Release and component, as in storefront-graphql."""
     traffic: Traffic
     """How traffic is split between stable and candidate."""
     probes: Probes | None = None
