@@ -1,5 +1,6 @@
 """One operator for all end-to-end tests, each with a namespace of its own."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,8 @@ def operator(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ope
 @pytest.fixture
 def shop(api: Api, operator: Operator, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     assert operator.running(), operator.log.read_text()[-4000:]
-    short = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
-    shop = Shop(api, f"e2e-{short}", tmp_path).open()
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:30].strip("-")
+    unique = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]
+    shop = Shop(api, f"e2e-{words}-{unique}", tmp_path).open()
     yield shop
     shop.close()

@@ -104,7 +104,10 @@ class Shop:
             raise AssertionError(f"{error}; status: {self.status()}") from None
 
     def then_ready_says(self, words: str, within: float = 30) -> None:
-        eventually(lambda: words in str(self.condition("Ready")), within, f"Ready says {words!r}: {self.status()}")
+        try:
+            eventually(lambda: words in str(self.condition("Ready")), within, f"Ready says {words!r}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {self.condition('Ready')}") from None
 
     def then_weight(self, version: str, weight: int, within: float = 30) -> None:
         eventually(

@@ -16,6 +16,7 @@ from tidegate.controller.loop import Loop
 from tidegate.controller.sampling import Sampler
 from tidegate.controller.settling import Settler
 from tidegate.errors import Invalid, NotFound, Permanent
+from tidegate.kube.client import Client
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import CONNECTIONS, SECRETS, Key
 from tidegate.targets import KubernetesTarget
@@ -32,7 +33,7 @@ def build(parts: Parts) -> Loop:
     checks = Checks(cluster, wake)
     sampler = Sampler(
         connection=_Connections(cluster).read,
-        secret=_Secrets(cluster).read,
+        secret=_Secrets(cluster.client).read,
         wake=wake,
         tick=parts.settings.tick,
     )
@@ -77,13 +78,14 @@ class _Connections:
 class _Secrets:
     """One value of one Secret, asked of the server when it is needed and kept nowhere."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def read(self, namespace: str, name: str, key: str) -> str:
-        secret = await self._cluster.fresh(SECRETS, namespace, name)
-        if secret is None:
-            raise NotFound(f"There is no Secret {name} in namespace {namespace}; create it.")
+        try:
+            secret = await self._client.get(SECRETS, namespace, name)
+        except NotFound:
+            raise NotFound(f"There is no Secret {name} in namespace {namespace}; create it.") from None
         data: Mapping[str, str] = secret.get("data") or {}
         if key not in data:
             raise Permanent(f"Secret {name} has no key {key}; add it, or name another key in the Connection.")

@@ -9,7 +9,7 @@ from tidegate.api.meta import short
 from tidegate.api.status import ReleaseStatus
 from tidegate.controller.picture import Obstacle
 from tidegate.controller.sampling import Reading, Sampler
-from tidegate.engine.guards import Arm, Ask, Judgement, Side, asks, blindness, judge, strongest
+from tidegate.engine.guards import Arm, Ask, Judgement, Side, asks, judge, strongest
 from tidegate.engine.promise import takes_part
 from tidegate.engine.records import Record
 from tidegate.engine.values import CLIMBING, Evidence, Part, Phase, Status, Verdict, Version
@@ -41,7 +41,7 @@ class Judging:
         listens = status.phase in CLIMBING or (status.phase is Phase.REVERTING and not status.guilty)
         if not listens or status.candidate is None:
             self._sampler.forget(key)
-            return Judged(Verdict.PASS, None, obstacles=_blind_from_the_start(app, force, wanted, sight))
+            return Judged(Verdict.PASS, None, obstacles=_blind_from_the_start(self._sampler, app, force, wanted, sight))
         evidence = Evidence(status.attempt, tuple((part.name, part.move) for part in status.parts))
         questions = _questions(app, force, status.candidate, sight)
         if not questions:
@@ -69,17 +69,19 @@ def _identity(ask: Ask) -> tuple[str, str, str]:
     return ask.guard.name, ask.owner, ask.component
 
 
-def _blind_from_the_start(app: App, force: Effective, wanted: Version, sight: Sight) -> tuple[Obstacle, ...]:
+def _blind_from_the_start(
+    sampler: Sampler, app: App, force: Effective, wanted: Version, sight: Sight
+) -> tuple[Obstacle, ...]:
     """A guard that could not tell the versions apart keeps a climb from beginning."""
     stable = app.status.stable
     if stable is not None and stable.content == wanted.content:
         return ()
-    names = [ask for ask in _questions(app, force, wanted, sight) if blindness(ask)]
-    return tuple(
-        Obstacle(Reason.GUARDS_HOLD, f"guard {ask.guard.name} is blind: {blindness(ask)}")
-        for ask in names
-        if ask.guard.enforced
-    )
+    obstacles = []
+    for ask in _questions(app, force, wanted, sight):
+        why = sampler.impediment(Key(app.namespace, app.name), ask)
+        if why is not None and ask.guard.enforced:
+            obstacles.append(Obstacle(Reason.GUARD_BLIND, why))
+    return tuple(obstacles)
 
 
 def _questions(app: App, force: Effective, candidate: Version, sight: Sight) -> tuple[Ask, ...]:
@@ -100,7 +102,7 @@ def _since(status: Status, part: Part) -> float:
     if status.phase is Phase.REVERTING:
         return status.started
     if part.weight == 0:
-        return max(status.started - BASELINE, status.stable_since)
+        return status.started - BASELINE
     return max(part.landed_at if part.landed >= part.move else part.moved, status.started)
 
 
@@ -129,9 +131,14 @@ def _whole(app: App, candidate: Version, parts: list[Part]) -> Side:
         part="",
         candidate=_arm(app, candidate, _one_content(candidate, parts)),
         stable=_arm(app, stable, _one_content(stable, parts)) if stable else None,
-        promised=min((_promised(status, part) for part in parts), default=0),
+        promised=_promised_together([_promised(status, part) for part in parts]),
         since=max((_since(status, part) for part in parts), default=status.started),
     )
+
+
+def _promised_together(shares: list[int]) -> int:
+    """Nothing only where no part is exposed, all only where all are: a part ahead of the others is judged with them."""
+    return max(sum(shares) // len(shares), int(any(shares))) if shares else 0
 
 
 def _one_content(version: Version, parts: list[Part]) -> str:

@@ -122,7 +122,9 @@ def _why(picture: Picture, status: Status) -> tuple[str, str]:
     left = picture.before.candidate or picture.before.stable
     name = left.name if left else picture.spec.version.name
     if status.cause is Cause.BREACH:
-        guard = next((g for g in picture.guards if g.verdict is Verdict.BREACH), None)
+        observed = {(g.guard.name, g.owner) for g in picture.force.guards if not g.guard.enforced}
+        breached = [g for g in picture.guards if g.verdict is Verdict.BREACH]
+        guard = next((g for g in breached if (g.name, g.from_) not in observed), None)
         return (guard.name, guard.message) if guard else ("", "a guard was breached")
     if status.cause is Cause.PERSON:
         act = next((act for act in picture.spec.acts if act.verb == "Rollback"), None)

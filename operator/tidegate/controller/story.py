@@ -173,6 +173,9 @@ def waits_for(picture: Picture, status: Status) -> tuple[Reason | str, str]:
         return picture.troubles[0].reason, _sentences(picture.troubles)
     if status.phase in CLIMBING:
         return _climb_waits(picture, status)
+    if picture.sight.problems:
+        first = picture.sight.problems[0]
+        return first.reason, "; ".join(problem.sentence for problem in picture.sight.problems)
     return Reason.WAITING, ""
 
 
