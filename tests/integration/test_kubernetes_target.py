@@ -308,6 +308,8 @@ async def test_a_route_whose_gateway_is_not_there_is_told(world: Shop, story: St
     await world.client.create(HTTPROUTES, world.namespace, lonely)
     reasons = {found.reason for found in (await story.look()).problems}
     assert reasons & {"RouteUnclaimed", "RouteNotAccepted"}
+    later = await world.target.observe(story.app, {}, time.time() + 60)
+    assert "RouteNotFollowed" in {found.reason for found in later.problems}
     assert (await story.instance(story.old.content)).busy_until is not None  # type: ignore[union-attr]
 
 

@@ -50,7 +50,7 @@ def observe(
     """What is. Sees to the readings of probes, and of neighbours, that are due."""
     notes = Notes()
     for part in view.parts:
-        _observe_part(view, part, notes, neighbours)
+        _observe_part(view, part, now, notes, neighbours)
     probed = _probe(view, prober)
     for place in sorted({*view.deployments, *view.services, *(Place(*wanted) for wanted in demand)}):
         _observe_place(view, place, demand, now, probed, prober, notes)
@@ -70,7 +70,7 @@ def observe(
 # ---- how it is reached
 
 
-def _observe_part(view: View, part: str, notes: Notes, neighbours: Neighbours) -> None:
+def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: Neighbours) -> None:
     component = view.component(part)
     if component is None:
         notes.readings[part] = UNKNOWN
@@ -93,6 +93,8 @@ def _observe_part(view: View, part: str, notes: Notes, neighbours: Neighbours) -
         notes.readings[part] = UNKNOWN
         return
     notes.problems += problems.of_route(part, route)
+    if not is_followed(route) and now - left_at(route, stamp_of(route, app.name, app.uid)) > problems.PATIENCE:
+        notes.problems.append(problems.not_followed(part, route))
     if editor := last_editor(route):
         notes.foreign[part] = editor
     notes.readings[part] = _reading(view, component, route, None if refused else view.pin(component))

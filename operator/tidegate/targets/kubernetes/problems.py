@@ -19,12 +19,14 @@ CONTAINER_CONFIG: Final = "ContainerConfigError"
 CRASHED: Final = "Crashed"
 ROUTE_NOT_ACCEPTED: Final = "RouteNotAccepted"
 ROUTE_UNCLAIMED: Final = "RouteUnclaimed"
+ROUTE_NOT_FOLLOWED: Final = "RouteNotFollowed"
 SERVICE_MISSING: Final = "ServiceMissing"
 
 _PULL_TRIED: Final = frozenset({"ErrImagePull", "RegistryUnavailable"})
 _PULL_FAILED: Final = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 _CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _LONGEST: Final = 300
+PATIENCE: Final = 30.0  # seconds that a gateway has to report on a route
 
 
 class _Found(NamedTuple):
@@ -66,16 +68,21 @@ def of_route(part: str, route: Object) -> Sequence[Problem]:
             "Check its parentRefs, and that the Gateway's controller runs."
         )
         return [Problem(part, "", ROUTE_UNCLAIMED, sentence, lasting=False)]
-    return [
-        Problem(
-            part,
-            "",
-            ROUTE_NOT_ACCEPTED,
-            f"Gateway {gateway} does not take HTTPRoute {name} ({kind}): {message}",
-            lasting=True,
-        )
-        for gateway, kind, message in refusals_of(route)
-    ]
+    found = []
+    for gateway, kind, message in refusals_of(route):
+        sentence = f"Gateway {gateway} does not take HTTPRoute {name} ({kind}): {_clean(message)}"
+        # A ref that leads nowhere may be one of others, or be there in a moment.
+        found.append(Problem(part, "", ROUTE_NOT_ACCEPTED, sentence, lasting=kind == "Accepted"))
+    return found
+
+
+def not_followed(part: str, route: Object) -> Problem:
+    """For a route that was last written longer than `PATIENCE` ago."""
+    sentence = (
+        f"The Gateway of HTTPRoute {route['metadata']['name']} has not reported that it took the newest weights, so "
+        "nothing that had traffic is taken down. Check the Gateway's controller."
+    )
+    return Problem(part, "", ROUTE_NOT_FOLLOWED, sentence, lasting=False)
 
 
 def _with_count(several: Sequence[_Found]) -> str:
