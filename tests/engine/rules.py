@@ -50,6 +50,7 @@ def decided_wrongly(turn: Turn) -> list[str]:
         counts_only_upwards,
         forgets_no_rejection,
         wakes_while_there_is_work,
+        says_one_thing_about_each,
     )
     view = View(turn.before.spec, turn.before.status, turn.seen, turn.decision.status, turn)
     return [sentence for rule in rules for sentence in rule(view)]
@@ -128,7 +129,7 @@ def raises_only_with_permission(view: View) -> Iterator[str]:
         if view.seen.step is not Gate.OPEN:
             yield f"S11 raised while the gate was {view.seen.step.value}"
         limits = [s.at or 0 for s in view.now.standing] + ([0] if view.spec.paused else [])
-        if limits and (min(limits) == 0 or raised.to > min(limits)):
+        if limits and (min(limits) == 0 or raised.part.weight > min(limits)):
             yield "S11 raised while paused"
         if candidate.content != view.spec.version.content:
             yield "S12 raised a version that is no longer wanted"
@@ -280,6 +281,13 @@ def forgets_no_rejection(view: View) -> Iterator[str]:
     asked = any(act.verb is Action.RETRY for act in view.spec.acts)
     if lost and not asked and len(view.was.rejected) < 20:
         yield f"S3 forgot that {lost} was rejected"
+
+
+def says_one_thing_about_each(view: View) -> Iterator[str]:
+    """Effects run at the same time: two on one thing would take turns."""
+    things = [(type(e), e.part, getattr(e, "content", "")) for e in view.turn.decision.effects if hasattr(e, "part")]
+    if len(set(things)) != len(things):
+        yield "S14 two effects contradict each other"
 
 
 def wakes_while_there_is_work(view: View) -> Iterator[str]:

@@ -68,8 +68,9 @@ class Pass:
         return self.status.move
 
     def do(self, effect: Effect) -> None:
-        if effect not in self.effects:
-            self.effects.append(effect)
+        """The last word counts: effects run at the same time, and two on one thing would take turns."""
+        self.effects = [old for old in self.effects if not _about_the_same(old, effect)]
+        self.effects.append(effect)
 
     def wake_in(self, delay: float) -> None:
         self.wakes.append(self.now + max(delay, 0.0))
@@ -271,6 +272,14 @@ class Pass:
     @property
     def climbing(self) -> bool:
         return self.status.phase in CLIMBING
+
+
+def _about_the_same(one: Effect, other: Effect) -> bool:
+    if isinstance(one, Ensure) and isinstance(other, Ensure):
+        return one.part == other.part
+    if isinstance(one, Start) and isinstance(other, Start):
+        return (one.part, one.content) == (other.part, other.content)
+    return one == other
 
 
 def written_since(act: Act, began: float) -> bool:
