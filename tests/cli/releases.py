@@ -112,7 +112,8 @@ history:
 conditions:
 - {{type: Ready, status: "False", reason: Reverted, observedGeneration: 41,
    message: "v1.2.2 serves; v1.2.3 was reverted. Change the spec, or: kubectl tidegate retry storefront"}}
-- {{type: Stalled, status: "True", reason: Reverted, observedGeneration: 41, message: v1.2.3 was reverted}}
+- {{type: Stalled, status: "True", reason: Reverted, observedGeneration: 41,
+   message: "v1.2.2 serves; v1.2.3 was reverted. Change the spec, or: kubectl tidegate retry storefront"}}
 """
 
 _COMPLETED = f"""

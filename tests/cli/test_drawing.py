@@ -164,3 +164,13 @@ def test_a_ladder_stands_where_its_slowest_component_does() -> None:
     release["spec"]["components"][1].pop("steps")
     release["status"]["components"][1]["share"] = 50
     assert view(release).weight() == Percent.parse(10)
+
+
+def test_what_only_a_person_can_mend_is_told_even_where_ready_does_not_say_it() -> None:
+    release = releases.climbing()
+    stalled = release["status"]["conditions"][1]
+    stalled.update(status="True", reason="ImagePullFailed", message="registry.example/graphql:v1.2.3 can't be pulled")
+    assert drawn(release).splitlines()[1] == (
+        "✖ v1.2.3 at 10 %, step 1 of 3; latency-p95: no data since 18:04:00 UTC, hold not counting; "
+        "registry.example/graphql:v1.2.3 can't be pulled"
+    )

@@ -62,9 +62,7 @@ def _sentence(view: View) -> Text:
     if view.ready:
         return Text(f"✔ {view.sentence}", style="green")
     if view.stalled:
-        stalled = view.current(ConditionType.STALLED)
-        sentence = view.sentence or (stalled.message if stalled else "")
-        return Text(f"✖ {sentence}", style="red")
+        return Text(f"✖ {view.sentence}", style="red")
     return Text(f"… {view.sentence}", style="yellow")
 
 

@@ -54,13 +54,15 @@ class View:
 
     @property
     def sentence(self) -> str:
-        """What it waits for or how it ended, as the condition Ready says it."""
+        """What it waits for or how it ended, as the conditions Ready and Stalled say it."""
         if self.unreadable:
             return self.unreadable
-        if self.current(ConditionType.READY) is None:
+        ready, stalled = self.current(ConditionType.READY), self.current(ConditionType.STALLED)
+        if ready is None:
             return "the operator has not looked at this yet"
-        condition = self.status.condition(ConditionType.READY)
-        return condition.message if condition is not None else ""
+        if stalled is None or stalled.status != "True" or stalled.message in ready.message:
+            return ready.message
+        return f"{ready.message}; {stalled.message}" if ready.message not in stalled.message else stalled.message
 
     def members(self, own: str | None = None) -> tuple[ComponentStatus, ...]:
         """The components that climb by the common ladder, or just the one that climbs by its own."""

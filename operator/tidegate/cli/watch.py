@@ -36,7 +36,7 @@ async def watch(here: Reach, name: str, form: str, console: Console) -> int:
 
 
 async def _redraw(here: Reach, name: str, console: Console) -> int:
-    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+    with Live(console=console, auto_refresh=False) as live:
         last: View | None = None
         async for obj, trouble in _seen(here, name):
             last = view(obj) if obj is not None else last
