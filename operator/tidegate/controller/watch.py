@@ -25,7 +25,8 @@ NOBODYS_FINALIZER: Final = f"kopf.{GROUP}/unused"
 _BACKOFFS: Final = (1, 1, 2, 3, 5, 8, 13, 21, 34, *(60,) * 13)
 
 _KOPF: Final = str(Path(kopf.__file__).parent)
-_ROUNDS: Final = 5
+_FAREWELL: Final = 5.0
+_ROUNDS: Final = 3
 
 Took = Callable[[Resource, str | None, Object], None]
 """Called with the kind, the event's type (None: from a list) and the object."""
@@ -144,19 +145,32 @@ async def watch(
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
+    except Exception:
+        await _end(tasks)
+        await _end_orphans()
+        raise
     finally:
-        await _end_all(tasks)
+        await _end(tasks)
 
 
-async def _end_all(roots: Collection[asyncio.Task[Any]]) -> None:
-    """End Kopf's tasks; and when one watch has failed, the others, which Kopf leaves without a parent."""
+async def _end(roots: Collection[asyncio.Task[Any]]) -> None:
+    """Kopf's own tasks end all others; the last of them closes the connections."""
+    left = [task for task in roots if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_FAREWELL)
+
+
+async def _end_orphans() -> None:
+    """When one watch has failed, Kopf leaves the others running without a parent."""
     for _ in range(_ROUNDS):
-        left = {task for task in asyncio.all_tasks() if _is_kopfs(task)}.union(t for t in roots if not t.done())
-        if not left:
+        orphans = {task for task in asyncio.all_tasks() if _is_kopfs(task)}
+        if not orphans:
             return
-        for task in left:
+        for task in orphans:
             task.cancel()
-        await asyncio.wait(left, timeout=1.0)
+        await asyncio.wait(orphans, timeout=1.0)
 
 
 def _is_kopfs(task: asyncio.Task[Any]) -> bool:

@@ -1,0 +1,257 @@
+"""The client, the Lease, the watches and the process against a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.controller.test_app import Recorder
+from tests.controller.waiting import soon
+from tests.kube.fake import NAMESPACES, thing
+from tidegate.controller.app import Parts, check_served, operate
+from tidegate.controller.events import Reporter
+from tidegate.controller.lease import Elector, Term
+from tidegate.controller.settings import Settings
+from tidegate.errors import AlreadyExists, Conflict, Denied, NotFound, Rejected
+from tidegate.kube import (
+    CONTROLLERREVISIONS,
+    EVENTS,
+    LEASES,
+    RELEASES,
+    SERVICES,
+    Client,
+    Cluster,
+    Key,
+    Store,
+    uid_of,
+    version_of,
+)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with Client.from_environment() as client:
+        yield client
+
+
+@pytest.fixture
+async def namespace(client: Client) -> AsyncIterator[str]:
+    name = f"kube-{uuid.uuid4().hex[:8]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    # A Namespace is in no namespace; by the path of the collection it is made all the same.
+    everywhere: Any = None
+    await client.create(NAMESPACES, everywhere, body)
+    yield name
+    await client.delete(NAMESPACES, everywhere, name)
+
+
+def revision(name: str, namespace: str, release: str = "web") -> dict[str, Any]:
+    return thing(CONTROLLERREVISIONS, name, namespace=namespace, release=release, revision=1, data={"version": "v1"})
+
+
+def service(name: str, namespace: str, release: str = "") -> dict[str, Any]:
+    return thing(SERVICES, name, namespace=namespace, release=release, spec={"ports": [{"port": 80}]})
+
+
+def release(name: str, namespace: str) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"name": "app", "image": "tidegate.local/sample:$(version)"}]}}
+    component = {
+        "name": "web",
+        "kubernetes": {"replicas": 1, "template": template, "port": 8080, "traffic": {"httpRoute": {"name": name}}},
+    }
+    return thing(RELEASES, name, namespace=namespace, spec={"version": "v1.0.0", "components": [component]})
+
+
+async def test_all_kinds_that_we_need_are_served(client: Client) -> None:
+    await check_served(client)
+
+
+async def test_verbs_and_errors_are_as_the_client_says(client: Client, namespace: str) -> None:
+    made = await client.create(SERVICES, namespace, service("web", namespace))
+    with pytest.raises(AlreadyExists):
+        await client.create(SERVICES, namespace, service("web", namespace))
+    merged = await client.merge(SERVICES, namespace, "web", {"spec": {"selector": {"a": "b"}}})
+    assert version_of(merged) > version_of(made)
+    stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"selector": {"a": "c"}}}
+    with pytest.raises(Conflict):
+        await client.merge(SERVICES, namespace, "web", stale)
+    test = [{"op": "test", "path": "/spec/selector/a", "value": "x"}]
+    with pytest.raises(Rejected):
+        await client.json_patch(SERVICES, namespace, "web", test)
+    with pytest.raises(Rejected, match="refused to patch Service"):
+        await client.merge(SERVICES, namespace, "web", {"spec": {"ports": [{"port": 99999}]}})
+    with pytest.raises(Conflict):
+        await client.delete(SERVICES, namespace, "web", uid="of-another")
+    await client.delete(SERVICES, namespace, "web", uid=uid_of(made))
+    with pytest.raises(NotFound, match="does not exist"):
+        await client.get(SERVICES, namespace, "web")
+
+
+async def test_a_patch_that_changes_nothing_leaves_the_version_as_it_is(client: Client, namespace: str) -> None:
+    made = await client.create(SERVICES, namespace, service("web", namespace))
+    again = await client.merge(SERVICES, namespace, "web", {"spec": {"ports": made["spec"]["ports"]}})
+    assert version_of(again) == version_of(made)
+
+
+async def test_apply_owns_its_fields_and_takes_others_only_by_force(client: Client, namespace: str) -> None:
+    body = {**service("web", namespace), "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}
+    await client.apply(SERVICES, namespace, "web", body)
+    managers = (await client.get(SERVICES, namespace, "web"))["metadata"]["managedFields"]
+    assert [(m["manager"], m["operation"]) for m in managers] == [("tidegate", "Apply")]
+
+
+async def test_a_list_comes_whole_in_chunks_by_label_and_as_metadata(
+    client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.kube.client.CHUNK", 2)
+    for number in range(5):
+        await client.create(CONTROLLERREVISIONS, namespace, revision(f"web-{number}", namespace))
+    await client.create(CONTROLLERREVISIONS, namespace, revision("other", namespace, release=""))
+    items, version = await client.list(CONTROLLERREVISIONS, namespace, labels="tidegate.dev/release")
+    assert [item["metadata"]["name"] for item in items] == [f"web-{number}" for number in range(5)]
+    assert all(item["kind"] == "ControllerRevision" and item["data"] for item in items)
+    assert int(version) >= max(version_of(item) for item in items)
+    slim, _ = await client.list(CONTROLLERREVISIONS, namespace, resource_version="0", metadata_only=True)
+    assert len(slim) == 6
+    assert all("data" not in item for item in slim)
+
+
+async def test_a_change_at_an_old_version_is_refused_and_ours_is_seen_at_once(client: Client, namespace: str) -> None:
+    cluster = Cluster(client, Store())
+    made = await cluster.create(CONTROLLERREVISIONS, namespace, revision("web-1", namespace))
+    change = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "revision": 2}
+    written = await cluster.merge(CONTROLLERREVISIONS, namespace, "web-1", change)
+    assert cluster.floor(CONTROLLERREVISIONS, namespace, "web-1") == version_of(written) > version_of(made)
+    with pytest.raises(Conflict):
+        await cluster.merge(CONTROLLERREVISIONS, namespace, "web-1", change)
+
+
+async def test_a_missing_right_is_named_by_the_real_server_too(client: Client, namespace: str) -> None:
+    async with Client(replace(client.access, certificate=None, private_key=None, token=None)) as nobody:
+        with pytest.raises(Denied, match="to list services"):
+            await nobody.list(SERVICES, namespace)
+
+
+async def test_two_replicas_hand_the_lead_over(client: Client, namespace: str) -> None:
+    term = Term(lease=3, renew=2, retry=0.2)
+    first = Elector(client, namespace, "tidegate", "one", term=term)
+    second = Elector(client, namespace, "tidegate", "two", term=term)
+    first_task = asyncio.create_task(first.run())
+    await first.gate.opened()
+    second_task = asyncio.create_task(second.run())
+    await asyncio.sleep(4)
+    assert (first.gate.is_open, second.gate.is_open) == (True, False)
+    first_task.cancel()
+    await asyncio.wait({first_task})
+    await first.release()
+    async with asyncio.timeout(5):
+        await second.gate.opened()
+    assert second.gate.epoch == 1
+    lease = await client.get(LEASES, namespace, "tidegate")
+    assert lease["spec"]["holderIdentity"] == "two"
+    second_task.cancel()
+    await asyncio.wait({second_task})
+
+
+async def test_an_event_told_twice_is_there_once(client: Client, namespace: str) -> None:
+    made = await client.create(RELEASES, namespace, release("web", namespace))
+    for _ in range(2):
+        reporter = Reporter(client, "pod-1")
+        reporter.record(made, "Reverting", "a note", action="Reverting", warning=True)
+        await reporter.flush(10)
+    items, _ = await client.list(EVENTS, namespace)
+    assert [item["reason"] for item in items if item["reportingController"] == "tidegate.dev/operator"] == ["Reverting"]
+
+
+class Running:
+    def __init__(self, namespace: str) -> None:
+        self.stop = asyncio.Event()
+        self.loops: list[Recorder] = []
+        settings = Settings(namespaces=(namespace,), lease_namespace=namespace, port=0, address="127.0.0.1", drain=2.0)
+
+        def build(parts: Parts) -> Recorder:
+            self.loops.append(Recorder(parts))
+            return self.loops[-1]
+
+        self.task = asyncio.create_task(operate(settings, build, stop=self.stop))
+
+    def passes(self, key: Key) -> int:
+        return self.loops[0].ended.count(key) if self.loops else 0
+
+
+@pytest.fixture
+async def start(namespace: str) -> AsyncIterator[Callable[[], Running]]:
+    started: list[Running] = []
+
+    def make() -> Running:
+        started.append(Running(namespace))
+        return started[-1]
+
+    yield make
+    for running in started:
+        running.stop.set()
+        await asyncio.wait({running.task}, timeout=10)
+        running.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await running.task
+
+
+async def test_the_process_sees_what_is_there_what_comes_and_what_loses_its_label(
+    client: Client, namespace: str, start: Callable[[], Running]
+) -> None:
+    web = Key(namespace, "web")
+    await client.create(RELEASES, namespace, release("web", namespace))
+    running = start()
+    await soon(lambda: running.passes(web) >= 1, 30)
+    store = running.loops[0].parts.cluster.store
+    await client.create(CONTROLLERREVISIONS, namespace, revision("web-1", namespace))
+    await soon(lambda: len(store.of_release(CONTROLLERREVISIONS, namespace, "web")) == 1)
+    passes = running.passes(web)
+    await client.merge(
+        CONTROLLERREVISIONS, namespace, "web-1", {"metadata": {"labels": {"tidegate.dev/release": None}}}
+    )
+    await soon(lambda: not store.of_release(CONTROLLERREVISIONS, namespace, "web"))
+    await soon(lambda: running.passes(web) > passes)
+    await client.create(SERVICES, namespace, service("plain", namespace))
+    await soon(lambda: store.get(SERVICES, namespace, "plain") is not None)
+    await client.delete(RELEASES, namespace, "web")
+    await soon(lambda: running.loops[0].lost == [web], 30)
+    running.stop.set()
+    async with asyncio.timeout(5):
+        assert await running.task == 0
+    assert (await client.get(LEASES, namespace, "tidegate"))["spec"]["holderIdentity"] == ""
+
+
+async def test_at_rest_the_objects_are_not_written_to(
+    client: Client, namespace: str, start: Callable[[], Running]
+) -> None:
+    made = await client.create(CONTROLLERREVISIONS, namespace, revision("web-1", namespace))
+    running = start()
+    await soon(lambda: bool(running.loops) and running.loops[0].parts.gate.is_open, 30)
+    store = running.loops[0].parts.cluster.store
+    await soon(lambda: len(store.of_release(CONTROLLERREVISIONS, namespace, "web")) == 1)
+    await asyncio.sleep(3)
+    seen = await client.get(CONTROLLERREVISIONS, namespace, "web-1")
+    assert version_of(seen) == version_of(made)
+    assert "annotations" not in seen["metadata"]
+
+
+async def test_a_second_replica_waits_with_a_whole_view_and_takes_over(
+    client: Client, namespace: str, start: Callable[[], Running]
+) -> None:
+    web = Key(namespace, "web")
+    await client.create(RELEASES, namespace, release("web", namespace))
+    first = start()
+    await soon(lambda: first.passes(web) >= 1, 30)
+    second = start()
+    await soon(lambda: bool(second.loops) and second.loops[0].parts.cluster.store.all_synced, 30)
+    assert second.passes(web) == 0
+    first.stop.set()
+    await soon(lambda: second.passes(web) >= 1)
+    assert second.loops[0].parts.gate.epoch == 1
