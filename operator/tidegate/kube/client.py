@@ -99,7 +99,8 @@ class Client:
     ) -> Listing:
         """All objects of a namespace, or of all namespaces, in chunks.
 
-        Items say their kind, which a server leaves out in lists. `labels` is a selector as kubectl takes it. `resource_version="0"` reads the server's cache: cheap, maybe old.
+        Items say their kind, which a server leaves out in lists. `labels` is a selector as kubectl takes it.
+        `resource_version="0"` reads the server's cache: cheap, maybe old.
         """
         request = Request("list", resource, namespace, None)
         accept = _METADATA_LIST if metadata_only else "application/json"
