@@ -21,9 +21,11 @@ from tidegate.engine.values import (
     Observation,
     Part,
     Phase,
+    Pin,
     Reread,
     Retire,
     Spec,
+    Start,
     State,
     Status,
     Verdict,
@@ -285,7 +287,11 @@ def forgets_no_rejection(view: View) -> Iterator[str]:
 
 def says_one_thing_about_each(view: View) -> Iterator[str]:
     """Effects run at the same time: two on one thing would take turns."""
-    things = [(type(e), e.part, getattr(e, "content", "")) for e in view.turn.decision.effects if hasattr(e, "part")]
+    things = [
+        (type(effect), effect.part, effect.content if isinstance(effect, Start) else "")
+        for effect in view.turn.decision.effects
+        if isinstance(effect, Ensure | Start | Pin)
+    ]
     if len(set(things)) != len(things):
         yield "S14 two effects contradict each other"
 

@@ -277,3 +277,8 @@ def test_a_version_whose_parts_are_all_the_same_is_stable_at_once() -> None:
     loop = climb(world(spec(A), stable=A), renamed, broken_by).until_rest()
     assert loop.status.stable == renamed
     assert loop.split() == {"A": 100}
+
+
+def test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one_twice() -> None:
+    for gate in (Gate.SHUT, Gate.UNKNOWN):
+        test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one(gate)

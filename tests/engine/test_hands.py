@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.rules import broken_by
-from tests.engine.world import Loop, climb, look, nothing, percent, spec, turn, version, world
+from tests.engine.world import Loop, climb, look, nothing, percent, spec, turn, version, with_road, world
 from tidegate.engine.values import Action, Cause, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")
@@ -45,7 +45,7 @@ def test_a_raised_weight_is_put_back() -> None:
 
 @pytest.mark.parametrize("shares", [{}, {"X": 100}, {"A": 40, "B": 10, "X": 50}])
 def test_unknown_or_no_backends_in_our_share_are_put_back(shares: dict[str, float]) -> None:
-    loop = climbing().write_split(**shares).run(2)
+    loop = climbing().write_split("web", **shares).run(2)
     assert loop.split() == {"A": 50, "B": 50}
 
 
@@ -213,3 +213,13 @@ def test_a_restored_status_in_the_midst_of_a_revert_goes_on_reverting() -> None:
     loop.change(status=backup).write_split(A=50, B=50).until_rest()
     assert loop.split() == {"A": 100}
     assert loop.status.move > 9
+
+
+def test_an_edited_annotation_orders_nothing() -> None:
+    """Somebody writes a number into the route that we never gave out."""
+    loop = climbing(10)
+    loop.world = with_road(loop.world, loop.world.road("web")._replace(stamp=99))
+    loop.run(1_000)
+    assert loop.split() == {"A": 90, "B": 10}
+    assert loop.status.move > 99
+    assert loop.part().hand

@@ -231,3 +231,10 @@ def test_a_ladder_edited_midway_keeps_the_time_that_was_held() -> None:
     loop = climbing().until_weight(10).run(40)
     loop.edit(tracks=lockstep("web", steps=ladder((10, 90), (50, 60), (100, 60))))
     assert seconds_until(loop, 50) == pytest.approx(50, abs=2)
+
+
+def test_the_bake_is_the_hold_of_the_last_rung() -> None:
+    loop = climbing(steps=ladder((10, 0), (50, 0), (100, 60))).until_weight(100)
+    begun = loop.world.now
+    loop.until_stable("B")
+    assert loop.world.now - begun == pytest.approx(60, abs=2)

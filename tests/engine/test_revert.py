@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.engine.rules import broken_by
 from tests.engine.world import QUICK, Loop, act, climb, die, look, nothing, spec, turn, vanish, version, world
-from tidegate.engine.values import Cause, Ensure, Gate, Phase, Start, State, Verdict
+from tidegate.engine.values import Action, Cause, Ensure, Gate, Phase, Start, State, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")
 TWO_A, TWO_B = version("A", "api", "web"), version("B", "api", "web")
@@ -46,12 +46,11 @@ def test_a_part_gets_a_new_move_even_where_the_value_looks_right() -> None:
 
 def test_a_revert_is_not_over_before_every_part_is_seen_to_stand() -> None:
     loop = climbing().change(verdict=Verdict.BREACH)
-    loop.turn(arrive=nothing)
-    assert loop.status.phase is Phase.REVERTING
-    loop.turn(arrive=nothing)
-    assert loop.status.phase is Phase.REVERTING
+    for _ in range(3):
+        done = loop.turn(arrive=nothing)
+        assert done.decision.status.phase is Phase.REVERTING
     loop.until_rest()
-    assert loop.status.phase is Phase.REVERTED
+    assert loop.last.decision.status.phase is Phase.REVERTED
 
 
 def test_a_part_that_stable_does_not_have_goes_last() -> None:
@@ -169,3 +168,16 @@ def test_a_revert_that_was_recorded_is_done_by_whoever_leads_next() -> None:
     loop.crash().change(verdict=Verdict.PASS)
     done = turn(loop.world)
     assert done.after.split("web") == {"A": 100}
+
+
+def test_a_first_raise_that_is_still_on_its_way_loses_too() -> None:
+    """The value looks right already, and so does not tell that the raise will come."""
+    loop = climb(world(spec(A), stable=A), B, broken_by)
+    loop.until(lambda: loop.part().weight == 10_000)
+    stalled = next(e for e in loop.last.decision.effects if isinstance(e, Ensure))
+    loop.world = loop.last.before._replace(status=loop.status)  # it has not arrived yet
+    loop.person(Action.ROLLBACK)
+    loop.turn()
+    loop.world = act(loop.world, stalled)  # now it does, late
+    assert loop.split() == {"A": 100}
+    loop.until_rest()

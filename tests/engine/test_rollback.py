@@ -170,3 +170,12 @@ def test_guards_are_shown_not_obeyed_on_the_way_back() -> None:
     assert loop.status.phase is Phase.REVERTING
     loop.change(deaf=frozenset()).until_rest()
     assert loop.split() == {"A": 100}
+
+
+def test_a_rollback_that_finds_an_edit_writes_each_route_once() -> None:
+    """What is put back and what is rolled back are one route: two writes at the same time would take turns."""
+    loop = completed()
+    loop.person(Action.ROLLBACK)
+    loop.turn()  # claims the version that is to serve again
+    loop.write_split(X=100).elapse(1).run(5)
+    assert loop.split() == {"A": 100}

@@ -296,13 +296,13 @@ class Releases(RuleBasedStateMachine):
             assert complaints(self.world, mood) == []
 
 
-THOROUGH = int(os.environ.get("TIDEGATE_EXAMPLES", "100"))
+THOROUGH = int(os.environ.get("TIDEGATE_EXAMPLES", "300"))
 
 TestReleases = Releases.TestCase
 TestReleases.settings = settings(
     max_examples=THOROUGH,
     stateful_step_count=30,
     deadline=None,
-    derandomize=THOROUGH == 100,
+    derandomize=THOROUGH == 300,
     suppress_health_check=list(HealthCheck),
 )

@@ -317,7 +317,7 @@ def nature(w: World) -> World:
     return w._replace(running=running, checks=checks)
 
 
-def edit_split(w: World, part: str, **shares: float) -> World:
+def edit_split(w: World, part: str, /, **shares: float) -> World:
     """Somebody else writes the route."""
     road = w.road(part)
     split = tuple(sorted((content, percent(share)) for content, share in shares.items() if share))
@@ -445,7 +445,7 @@ class Loop:
         self.world = pass_time(self.world, seconds)
         return self
 
-    def write_split(self, part: str = "web", **shares: float) -> Loop:
+    def write_split(self, part: str = "web", /, **shares: float) -> Loop:
         self.world = edit_split(self.world, part, **shares)
         return self
 

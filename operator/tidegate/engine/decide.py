@@ -25,7 +25,7 @@ from tidegate.engine.values import (
 
 def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decision:
     """What the status should be, what to do once it is recorded, and when to look again (None: at the next change)."""
-    p = Pass(spec, status, seen, now)
+    p = Pass(spec._replace(tracks=tuple(track for track in spec.tracks if track.ladder)), status, seen, now)
     if status.phase is Phase.GONE:
         # recorded, perhaps not done: said again until the object is gone
         return Decision(status, (Forget(settled=all(p.at_peace(part) for part in status.parts)),), now + POLL)
@@ -33,6 +33,8 @@ def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decisio
         if not seen.confirmed:
             return Decision(status, (Reread(),), now)
         take_as_hand(p)
+    if p.climbing and status.candidate is None:
+        p.set(phase=Phase.REVERTING)  # an edited status: nothing is known to climb, and what serves is stable's
     notice_hands(p)
     hear_people(p)
     if p.climbing:
