@@ -53,7 +53,6 @@ class Reason(StrEnum):
     REVERTED = "Reverted"
     ROLLED_BACK = "RolledBack"
     FAILED = "Failed"
-    REJECTED = "Rejected"
     GUARD_BREACHED = "GuardBreached"
     CHECK_FAILED = "CheckFailed"
     HEALTH_LOST = "HealthLost"
@@ -73,7 +72,6 @@ class Reason(StrEnum):
     ROUTE_MISSING = "RouteMissing"
     SERVICE_IN_USE = "ServiceInUse"
     DEPENDENCY_DOWN = "DependencyDown"
-    ADMISSION_MISSING = "AdmissionMissing"
     INTERNAL_ERROR = "InternalError"
     # available
     STABLE_SERVES = "StableServes"
