@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from tests.engine.loop import Loop
 from tests.engine.rules import broken_by
-from tests.engine.world import Loop, World, act
+from tests.engine.world import World, act
 from tidegate.engine.promise import takes_part
 from tidegate.engine.values import CLIMBING, FULL, Gate, Phase, State, Verdict
 

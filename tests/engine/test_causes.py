@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import Loop, climb, die, look, percent, spec, turn, version, world
+from tests.engine.world import die, look, percent, spec, turn, version, world
 from tidegate.engine.values import (
     Action,
     Cause,
     Check,
     CheckKey,
+    Debt,
     Evidence,
     Gate,
     Outcome,
@@ -46,8 +48,6 @@ def by_health(loop: Loop) -> None:
 
 
 def by_deadline(loop: Loop) -> None:
-    from tidegate.engine.values import Debt
-
     loop.change(status=loop.status._replace(owed=((Debt.DATA, loop.world.now - 1_000),)))
     assert loop.world.watch is not None
     loop.change(watch=loop.world.watch._replace(since=0.0))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
 from tests.engine.world import (
-    Loop,
-    climb,
+    act,
     edit_split,
     ladder,
     lockstep,
@@ -78,8 +78,6 @@ def test_a_version_that_runs_under_an_older_claim_is_claimed_anew_first() -> Non
     loop = climbing().change(start=Gate.SHUT)
     loop.turn()
     for_an_older = Start("web", "B", FULL, 1)
-    from tests.engine.world import act
-
     loop.change(start=Gate.OPEN, running=act(loop.world, for_an_older).running).elapse(1)
     done = loop.turn()
     assert done.decision.status.phase is Phase.PREPARING
@@ -277,8 +275,3 @@ def test_a_version_whose_parts_are_all_the_same_is_stable_at_once() -> None:
     loop = climb(world(spec(A), stable=A), renamed, broken_by).until_rest()
     assert loop.status.stable == renamed
     assert loop.split() == {"A": 100}
-
-
-def test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one_twice() -> None:
-    for gate in (Gate.SHUT, Gate.UNKNOWN):
-        test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one(gate)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import QUICK, Loop, climb, nothing, spec, version, world
+from tests.engine.world import QUICK, nothing, spec, version, world
 from tidegate.engine.values import Act, Action, Forget, Gate, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import Loop, climb, look, nothing, percent, spec, turn, version, with_road, world
+from tests.engine.world import look, nothing, percent, spec, turn, version, with_road, world
 from tidegate.engine.values import Action, Cause, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import (
-    QUICK,
-    Loop,
-    climb,
-    ladder,
-    lockstep,
-    look,
-    percent,
-    spec,
-    version,
-    without_readings,
-    world,
-)
+from tests.engine.world import QUICK, ladder, lockstep, look, percent, spec, version, without_readings, world
 from tidegate.engine.values import Action, Cause, Check, CheckKey, Debt, Gate, Outcome, Phase, State, Verdict, When
 
 A, B = version("A", "web"), version("B", "web")

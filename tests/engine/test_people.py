@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import Loop, climb, ladder, look, nothing, percent, spec, turn, version, world
+from tests.engine.world import ladder, look, nothing, percent, spec, turn, version, world
 from tidegate.engine.acts import WAITING_ROOM
 from tidegate.engine.values import Action, Answer, Cause, Gate, Phase, Verdict
 

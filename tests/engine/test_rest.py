@@ -5,21 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import (
-    Loop,
-    act,
-    climb,
-    die,
-    look,
-    percent,
-    spec,
-    turn,
-    vanish,
-    version,
-    without_anything,
-    world,
-)
+from tests.engine.world import act, die, look, percent, spec, turn, vanish, version, without_anything, world
 from tidegate.engine.values import (
     FULL,
     Action,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import QUICK, Loop, act, climb, die, look, nothing, spec, turn, vanish, version, world
+from tests.engine.world import QUICK, act, die, look, nothing, spec, turn, vanish, version, world
 from tidegate.engine.values import Action, Cause, Ensure, Gate, Phase, Start, State, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import QUICK, Loop, climb, percent, spec, version, world
+from tests.engine.world import QUICK, percent, spec, version, world
 from tidegate.engine.values import Action, Cause, Gate, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")

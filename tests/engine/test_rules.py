@@ -25,7 +25,7 @@ from tests.engine import (
 )
 from tidegate.engine import acts, climbing, ending, hands, passing, resting, turning
 from tidegate.engine.passing import POLL, Pass
-from tidegate.engine.values import Cause, Debt, Part, Phase, Rung, Status, Track
+from tidegate.engine.values import Cause, Debt, Gate, Part, Phase, Rung, Status, Track
 
 decide = import_module("tidegate.engine.decide")  # the module; the package gives the function that name
 
@@ -88,7 +88,7 @@ def a_number_that_is_not_raised(p: Pass) -> int:
 
 
 def asked_at_the_start_only(p: Pass, to: int = 0) -> bool:
-    return p.status.phase is not Phase.PREPARING or p.seen.step.value == "Open"
+    return p.status.phase is not Phase.PREPARING or p.seen.step is Gate.OPEN
 
 
 def writing_again_to_be_sure(p: Pass) -> None:
@@ -158,7 +158,7 @@ PLANTED = [
         Pass,
         "wake_in",
         never,
-        test_climb.test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one_twice,
+        lambda: test_climb.test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one(Gate.SHUT),
     ),
     # 2. Record before act: the number rises first, and an act is obeyed in the status that says so
     Planted(
@@ -282,7 +282,7 @@ PLANTED = [
         climbing,
         "_would_raise",
         no,
-        lambda: test_climb.test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one_twice(),
+        lambda: test_climb.test_a_shut_step_gate_stops_every_raise_and_the_write_of_a_recorded_one(Gate.SHUT),
     ),
     Planted(
         5,
