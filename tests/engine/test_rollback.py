@@ -180,3 +180,12 @@ def test_a_rollback_that_finds_an_edit_writes_each_route_once() -> None:
     loop.turn()  # claims the version that is to serve again
     loop.write_split(X=100).elapse(1).run(5)
     assert loop.split() == {"A": 100}
+
+
+def test_a_part_that_was_still_being_let_go_is_let_go_all_the_same() -> None:
+    loop = climb(world(spec(A, keep=100_000), stable=A, parts=("api", "web")), version("B", "api", "web"), broken_by)
+    loop.until_stable("B").run(10).change(deaf=frozenset({"api"}), kept=(A,)).edit(version=C).until_stable("C").run(5)
+    assert loop.split("api") == {"B": 100}
+    loop.person(Action.ROLLBACK, version="vA")
+    loop.run(30).change(deaf=frozenset()).until_rest()
+    assert (loop.split("web"), loop.split("api")) == ({"A": 100}, {})

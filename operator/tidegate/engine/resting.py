@@ -3,6 +3,7 @@
 from tidegate.engine.passing import POLL, Pass
 from tidegate.engine.turning import begin, limit, revert
 from tidegate.engine.values import (
+    FULL,
     Cause,
     Debt,
     Forget,
@@ -10,7 +11,9 @@ from tidegate.engine.values import (
     Part,
     Phase,
     Recall,
+    Start,
     State,
+    Version,
 )
 
 
@@ -132,7 +135,8 @@ def go_back(p: Pass, back: Recall) -> None:
     move = p.next_move()
     if back.reject and left:
         p.reject(left, back.cause)
-    names = {x.part for x in back.version.pieces} | ({x.part for x in left.pieces} if left else set())
+    names = {x.part for x in back.version.pieces} | {part.name for part in status.parts}
+    names |= {x.part for x in left.pieces} if left else set()
     p.set(
         candidate=left,
         stable=back.version,
@@ -165,8 +169,19 @@ def repair(p: Pass) -> None:
             if p.can_go_back(part):
                 p.ensure(part)
             p.wake_in(POLL)
-    if p.status.stable and p.health(p.status.stable) in (State.ABSENT, State.LOST, State.SHORT, State.STARTING):
-        p.start(p.status.stable, p.status.proved)
+    stable = p.status.stable
+    if stable and p.health(stable) in (State.ABSENT, State.LOST, State.SHORT, State.STARTING):
+        p.start(stable, p.status.proved)
+    elif stable:
+        _shrink(p, stable)
+
+
+def _shrink(p: Pass, stable: Version) -> None:
+    """`replicas` was lowered: at rest stable follows; in a climb nothing is taken from what a revert would need."""
+    for piece in stable.pieces:
+        instance = p.instance(piece.part, piece.content)
+        if not p.climbing and instance is not None and instance.sized > FULL:
+            p.do(Start(piece.part, piece.content, FULL, instance.claim))
 
 
 def let_go(p: Pass) -> None:
