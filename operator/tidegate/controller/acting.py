@@ -14,12 +14,27 @@ from tidegate.errors import Conflict, Permanent, TidegateError
 from tidegate.targets.port import App, Target
 
 EFFECT_TIMEOUT = 10.0
-"""Seconds one effect may take. The Lease must be ours for longer than that when it begins unconfirmed."""
+"""Seconds one effect may take, at most."""
+
+
+def limit_under(lease: float) -> float:
+    """Seconds one effect may take under a Lease of so many: it is begun only while the Lease is ours for longer than
+    that, so it must leave room for the time since the last renewal."""
+    return min(EFFECT_TIMEOUT, lease * 2 / 3)
 
 
 class Actor:
-    def __init__(self, target: Target, run_check: Callable[..., Awaitable[None]], settler: Settler) -> None:
-        self._target, self._run_check, self._settler = target, run_check, settler
+    """`limit` is what one effect may take, in seconds."""
+
+    def __init__(
+        self,
+        target: Target,
+        run_check: Callable[..., Awaitable[None]],
+        settler: Settler,
+        *,
+        limit: float = EFFECT_TIMEOUT,
+    ) -> None:
+        self._target, self._run_check, self._settler, self.limit = target, run_check, settler, limit
 
     async def act(self, app: App, picture: Picture, effects: Iterable[Effect]) -> tuple[Obstacle, ...]:
         """Do them, each with a time-out. Gives the sentences of those that failed; a lost race is no failure."""
@@ -45,11 +60,12 @@ class Actor:
                 calls.append(("answer an Intervention", self._settler.answer(app, effect, picture.now)))
             elif isinstance(effect, Forget):
                 calls.append(("let the Release go", self._settler.forget(app, effect)))
+        calls += [("remove an old Intervention", self._settler.remove(app, name)) for name in picture.expired]
         return calls
 
     async def _guarded(self, name: str, call: Awaitable[None]) -> Obstacle | None:
         try:
-            async with asyncio.timeout(EFFECT_TIMEOUT):
+            async with asyncio.timeout(self.limit):
                 await call
         except Conflict:
             return None
@@ -58,5 +74,5 @@ class Actor:
         except TidegateError as error:
             return Obstacle(Reason.TARGET_UNKNOWN, f"could not {name}: {error.message}")
         except TimeoutError:
-            return Obstacle(Reason.TARGET_UNKNOWN, f"could not {name} within {EFFECT_TIMEOUT:g} s; it is tried again")
+            return Obstacle(Reason.TARGET_UNKNOWN, f"could not {name} within {self.limit:g} s; it is tried again")
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from tidegate.api.connection import Connection
 from tidegate.api.parse import parse_connection
 from tidegate.checks import Checks
-from tidegate.controller.acting import Actor
+from tidegate.controller.acting import Actor, limit_under
 from tidegate.controller.admission import Admission
 from tidegate.controller.app import Parts
 from tidegate.controller.audience import Audience
@@ -43,7 +43,7 @@ def build(parts: Parts) -> Loop:
     return Loop(
         cluster,
         Looker(cluster, target, checks, judging, admission, parts.settings.tick),
-        Actor(target, checks.run, settler),
+        Actor(target, checks.run, settler, limit=limit_under(parts.settings.lease_duration)),
         settler,
         parts.gate,
         Audience(parts.events, parts.metrics),

@@ -21,7 +21,7 @@ from tidegate.api.meta import FINALIZER, short
 from tidegate.api.release import Release
 from tidegate.api.revision import revision
 from tidegate.controller import logs, story
-from tidegate.controller.acting import EFFECT_TIMEOUT, Actor
+from tidegate.controller.acting import Actor
 from tidegate.controller.looking import Looker
 from tidegate.controller.memory import remember
 from tidegate.controller.picture import Obstacle, Picture
@@ -122,7 +122,7 @@ class Loop:
 
     async def _confess(self, key: Key, sentence: str) -> None:
         document = self._cluster.get(RELEASES, key.namespace, key.name)
-        if document is not None and self._leadership.safe_for(EFFECT_TIMEOUT):
+        if document is not None and self._leadership.safe_for(self._actor.limit):
             with suppress(TidegateError):
                 await self._tell(key, document, Reason.INTERNAL_ERROR, sentence)
 
@@ -186,9 +186,12 @@ class Loop:
             attention.wrote = picture.now
             self._audience.recorded(document, picture, before, after)
         effects = (*decision.effects, *picture.refused)
-        if effects and not wrote and not await self._still_lead(key, document):
-            return self._now()
-        if effects:
+        if effects and not wrote:
+            if not self._leadership.safe_for(self._actor.limit):
+                return self._now() + FIRST_RETRY  # the Lease is renewed soon, or lost
+            if not await self._unchanged(key, document):
+                return self._now()
+        if effects or picture.expired:
             self._audience.acting(document, picture, effects)
             app = _with_status(app, decision.status)
             attention.troubles = await self._actor.act(app, picture, effects)
@@ -218,15 +221,13 @@ class Loop:
             return now + min(FIRST_REPEAT * 2.0 ** min(attention.repeats, 10), longest)
         if decision.effects or picture.refused:
             return now
+        wakes = [decision.wake_at, picture.expires_at]
         if not wrote and before.document() != after.document() and decision.status.phase in CLIMBING:
-            due = attention.wrote + READINGS_EVERY
-            return due if decision.wake_at is None else min(due, decision.wake_at)
-        return decision.wake_at
+            wakes.append(attention.wrote + READINGS_EVERY)
+        return min((wake for wake in wakes if wake is not None), default=None)
 
-    async def _still_lead(self, key: Key, document: Object) -> bool:
-        """The Lease is ours for longer than an effect may take, and the object is as we read it."""
-        if not self._leadership.safe_for(EFFECT_TIMEOUT):
-            return False
+    async def _unchanged(self, key: Key, document: Object) -> bool:
+        """Whether the object on the server is as we read it: nobody who leads by now has written to it since."""
         fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
         return fresh is not None and fresh["metadata"]["resourceVersion"] == document["metadata"]["resourceVersion"]
 
