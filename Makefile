@@ -23,7 +23,7 @@ crds: dev ## write crds/*.yaml anew from the models in operator/tidegate/api
 	$(bin)/python hack/generate_crds.py
 
 unit: dev ## run the tests that need no cluster; ARGS="-k word" picks
-	$(bin)/pytest -m "not integration and not e2e" $(ARGS)
+	$(bin)/pytest -m "not integration and not e2e and not faults" $(ARGS)
 
 cluster: dev ## start a real Kubernetes on this machine (first time: about ten minutes, then seconds)
 	$(bin)/python hack/cluster up

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDS_CLUSTER = ("integration", "e2e")
+NEEDS_CLUSTER = ("integration", "e2e", "faults")
 TESTS = Path(__file__).parent
 
 

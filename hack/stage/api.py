@@ -1,5 +1,6 @@
 """A small, blocking client of the API server of KUBECONFIG: what a script or a test has to say and to ask."""
 
+import itertools
 import os
 import ssl
 import time
@@ -11,6 +12,8 @@ import httpx
 import yaml
 
 FIELD_MANAGER = "stage"
+# A kind is served a little before it can be applied: the server says so, and is asked again.
+_NEW_KIND, _NEW_KIND_TRIES = "There can be a delay between when CustomResourceDefinitions are created", 30
 
 _PATHS = {
     "Namespace": ("/api/v1", "namespaces", False),
@@ -85,14 +88,17 @@ class Api:
             params = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
             if dry_run:
                 params["dryRun"] = "All"
-            _read(
-                self._http.patch(
+            for attempt in itertools.count():
+                answer = self._http.patch(
                     _path(document["kind"], meta.get("namespace", ""), meta["name"]),
                     params=params,
                     content=yaml.safe_dump(dict(document)),
                     headers={"Content-Type": "application/apply-patch+yaml"},
                 )
-            )
+                if _NEW_KIND not in answer.text or attempt == _NEW_KIND_TRIES:
+                    _read(answer)
+                    break
+                time.sleep(0.5)
 
     def create(self, document: Mapping[str, Any]) -> dict[str, Any]:
         path = _path(document["kind"], document["metadata"].get("namespace", ""))

@@ -31,10 +31,13 @@ def install() -> None:
 
 
 class Operator:
-    """`run` of the command line, in the background. Its log goes to a file."""
+    """`run` of the command line, in the background. Its log goes to a file.
 
-    def __init__(self, api: Api, folder: Path, *, port: int = 8090, **settings: str) -> None:
-        self._api, self._folder, self.port, self._settings = api, folder, port, settings
+    `server` is a way to the API server other than the kubeconfig's own: a proxy, by plain http.
+    """
+
+    def __init__(self, api: Api, folder: Path, *, port: int = 8090, server: str = "", **settings: str) -> None:
+        self._api, self._folder, self.port, self._server, self._settings = api, folder, port, server, settings
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -66,6 +69,18 @@ class Operator:
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing, and does not know that time passes."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def strike(self) -> None:
+        """kill -9 without waiting for the end: for who must not block."""
+        if self._process is not None and self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGKILL)
+
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -84,7 +99,8 @@ class Operator:
     def _kubeconfig(self) -> Path:
         path = self._folder / "operator.kubeconfig"
         if not path.exists():
-            cluster = {"server": self._api.server, "certificate-authority": self._api.authority}
+            direct = {"server": self._api.server, "certificate-authority": self._api.authority}
+            cluster = {"server": self._server} if self._server else direct
             config = {
                 "apiVersion": "v1",
                 "kind": "Config",

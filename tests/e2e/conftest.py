@@ -12,14 +12,14 @@ from hack.stage.operator import Operator, install
 from tests.e2e.scenario import Shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api() -> Iterator[Api]:
     api = Api()
     yield api
     api.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: it works in all namespaces, also in those of other tests
 def operator(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     install()
     folder = tmp_path_factory.mktemp("operator")
