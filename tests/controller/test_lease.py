@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -85,7 +86,7 @@ class Line:
 class Replica:
     def __init__(self, server: Server, name: str) -> None:
         self.line = Line(server)
-        self.elector = Elector(self.line, SYSTEM, "tidegate", name, clock=now)  # type: ignore[arg-type]
+        self.elector = Elector(self.line, SYSTEM, "tidegate", name, clock=now, wall=lambda: 0.0)  # type: ignore[arg-type]
         self.gate = self.elector.gate
         self.task = asyncio.create_task(self.elector.run())
 
@@ -324,7 +325,23 @@ async def test_over_the_wire_one_leads_and_the_other_follows_on_release() -> Non
         async with asyncio.timeout(5):
             await second.gate.opened()
         spec = api.objects[LEASES, SYSTEM, "tidegate"]["spec"]
-        assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("two", 1)
+        assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("two", first.gate.epoch + 1)
+
+
+async def test_a_lease_made_anew_has_an_epoch_above_that_of_the_deleted_one() -> None:
+    async with FakeApi() as api, api.client() as client:
+        first, first_task = await _elected(api, client, "one")
+        await first.gate.opened()
+        first_task.cancel()
+        await asyncio.wait({first_task})
+        del api.objects[LEASES, SYSTEM, "tidegate"]
+        late = Elector(client, SYSTEM, "tidegate", "two", term=QUICK, wall=lambda: time.time() + 120)
+        task = asyncio.create_task(late.run())
+        async with asyncio.timeout(5):
+            await late.gate.opened()
+        assert late.gate.epoch > first.gate.epoch
+        task.cancel()
+        await asyncio.wait({task})
         second_task.cancel()
         await asyncio.wait({second_task})
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tidegate.api import ReleaseStatus
 from tidegate.controller.events import Reporter
-from tidegate.controller.metrics import Metrics
+from tidegate.controller.metrics import Metrics, numbers
 from tidegate.controller.picture import Picture
 from tidegate.controller.story import percent
 from tidegate.engine.values import Effect, Ensure, Phase
@@ -123,7 +123,7 @@ class Audience:
             weight = component.weight.observed if component.weight else None
             metrics.weight(key, component.name, (weight or 0) / 1000)
         for guard in after.guards:
-            metrics.guard(key, guard.name, guard.verdict, {})
+            metrics.guard(key, guard.name, guard.verdict, numbers(guard), component=guard.component)
         done, was = after.revert, before.revert
         if done and done.finished_at and done.at and not (was and was.finished_at and was.at == done.at):
             metrics.reverted(done.cause, done.finished_at - done.at)

@@ -90,7 +90,7 @@ def _questions(app: App, force: Effective, candidate: Version, sight: Sight) -> 
     if candidate is not status.candidate:
         parts = [Part(piece.part) for piece in candidate.pieces]
     sides = [_side(app, candidate, part, sight) for part in parts]
-    return asks(force.guards, _whole(app, candidate, parts), sides)
+    return asks(force.guards, _whole(app, candidate, parts, sight), sides)
 
 
 def _since(status: Status, part: Part) -> float:
@@ -116,21 +116,21 @@ def _side(app: App, candidate: Version, part: Part, sight: Sight) -> Side:
     stable = status.stable if status.stable and status.stable.runs(part.name) else None
     return Side(
         part=part.name,
-        candidate=_arm(app, candidate, candidate.runs(part.name) or "", part.name, sight),
-        stable=_arm(app, stable, stable.runs(part.name) or "", part.name, sight) if stable else None,
+        candidate=_arm(app, candidate, candidate.runs(part.name) or "", sight, part.name),
+        stable=_arm(app, stable, stable.runs(part.name) or "", sight, part.name) if stable else None,
         promised=_promised(status, part),
         since=_since(status, part),
     )
 
 
-def _whole(app: App, candidate: Version, parts: list[Part]) -> Side:
+def _whole(app: App, candidate: Version, parts: list[Part], sight: Sight) -> Side:
     """All parts that climb, together."""
     status = app.status
     stable = status.stable
     return Side(
         part="",
-        candidate=_arm(app, candidate, _one_content(candidate, parts)),
-        stable=_arm(app, stable, _one_content(stable, parts)) if stable else None,
+        candidate=_arm(app, candidate, _one_content(candidate, parts), sight),
+        stable=_arm(app, stable, _one_content(stable, parts), sight) if stable else None,
         promised=_promised_together([_promised(status, part) for part in parts]),
         since=max((_since(status, part) for part in parts), default=status.started),
     )
@@ -147,9 +147,11 @@ def _one_content(version: Version, parts: list[Part]) -> str:
     return contents.pop() if len(contents) == 1 else version.content
 
 
-def _arm(app: App, version: Version, content: str, part: str = "", sight: Sight | None = None) -> Arm:
-    values: Mapping[str, str] = {"version": version.name, "revision": short(content), "release": app.name}
-    if part and sight is not None:
+def _arm(app: App, version: Version, content: str, sight: Sight, part: str = "") -> Arm:
+    # what is unchanged still runs under the name that it was first released as, and so do its series
+    name = next((kept.version for kept in sight.kept if kept.content == content), version.name)
+    values: Mapping[str, str] = {"version": name, "revision": short(content), "release": app.name}
+    if part:
         size = sight.sizes.get((part, content))
         service = size.ref if size else f"{app.name}-{part}-{short(content)}"
         values = {**values, "component": part, "service": service}

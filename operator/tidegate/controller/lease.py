@@ -104,6 +104,7 @@ class Elector:
         *,
         term: Term | None = None,
         clock: Callable[[], float] = since_boot,
+        wall: Callable[[], float] = time.time,
         dice: random.Random | None = None,
     ) -> None:
         self.identity = identity
@@ -112,7 +113,7 @@ class Elector:
         self._namespace = namespace
         self._name = name
         self._term = term or Term()
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._dice = dice or random.Random()
         self._known: Object | None = None  # the Lease as last read or written
         self._changed = clock()  # when it was last seen to change
@@ -180,7 +181,9 @@ class Elector:
     async def _create(self, began: float) -> bool:
         metadata = {"name": self._name, "namespace": self._namespace}
         body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata}
-        epoch = self.gate.epoch
+        # A Lease that was deleted must not begin at 0 again: statuses carry the epoch they were written in, and no
+        # older one overwrites them. Leaders change more slowly than minutes pass.
+        epoch = max(self.gate.epoch, int(self._wall() // 60))
         try:
             lease = await self._client.create(LEASES, self._namespace, {**body, "spec": self._spec(epoch, _instant())})
         except AlreadyExists:

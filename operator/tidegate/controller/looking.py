@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Final, Protocol
 
 from tidegate.api import effective
 from tidegate.api.conditions import Reason
@@ -38,6 +38,10 @@ from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Target
 
 
+KEPT: Final = 30 * 86_400.0
+"""Seconds for which an answered Intervention is kept."""
+
+
 class CheckRunner(Protocol):
     def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]: ...
 
@@ -70,7 +74,9 @@ class Looker:
         release, status = app.release, app.status
         policies, obstacles = self._policies(app.namespace)
         force = effective(release, policies)
-        acts, refused = self._acts(app)
+        people = tuple(_readable(self._of(app)))
+        acts, refused = self._acts(app, people)
+        expired, expires_at = _expired(people, now)
         spec = spec_of(release, force, stable=status.stable, acts=acts, tick=self._tick)
         sight = await self._target.observe(app, demand(spec, status), now)
         judged = self._judging.judge(app, force, spec.version, sight, written, now)
@@ -107,6 +113,8 @@ class Looker:
             obstacles=obstacles,
             troubles=troubles,
             refused=refused,
+            expired=expired,
+            expires_at=expires_at,
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 
@@ -121,13 +129,15 @@ class Looker:
                 obstacles.append(Obstacle(Reason.POLICY_CONFLICT, f"policy {name} can't be read: {error.message}"))
         return policies, tuple(obstacles)
 
-    def _acts(self, app: App) -> tuple[tuple[Act, ...], tuple[Answer, ...]]:
-        """What people ask of this Release and is not answered, and what is refused before the engine hears of it."""
+    def _of(self, app: App) -> list[Object]:
         documents = self._cluster.within(INTERVENTIONS, app.namespace)
-        mine = [d for d in documents if (d.get("spec") or {}).get("targetRef", {}).get("name") == app.name]
+        return [d for d in documents if (d.get("spec") or {}).get("targetRef", {}).get("name") == app.name]
+
+    def _acts(self, app: App, people: Iterable[Intervention]) -> tuple[tuple[Act, ...], tuple[Answer, ...]]:
+        """What people ask of this Release and is not answered, and what is refused before the engine hears of it."""
         heard: list[Act] = []
         refused: list[Answer] = []
-        for intervention in unanswered(_readable(mine), app.name):
+        for intervention in unanswered(people, app.name):
             uid, target = intervention.metadata.uid, intervention.spec.target_ref
             if target.uid not in (None, app.uid):
                 gone = f"it was meant for another Release {app.name}, of uid {target.uid}, which is gone"
@@ -173,6 +183,13 @@ def _readable(documents: Iterable[Object]) -> Iterator[Intervention]:
     for document in documents:
         with suppress(Invalid):
             yield parse_intervention(document)
+
+
+def _expired(people: Iterable[Intervention], now: float) -> tuple[tuple[str, ...], float | None]:
+    """Names of those that were answered so long ago that nobody looks for them, and when the next will be."""
+    answered = [(i.metadata.name, i.status.at + KEPT) for i in people if i.status and i.status.outcome and i.status.at]
+    gone = tuple(name for name, until in answered if until <= now)
+    return gone, min((until for _, until in answered if until > now), default=None)
 
 
 def _key(check: CheckStatus) -> CheckKey:

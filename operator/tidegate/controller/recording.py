@@ -12,7 +12,7 @@ from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.controller import story
 from tidegate.controller.memory import component_memory, write_down
 from tidegate.controller.picture import Picture
-from tidegate.engine.promise import promise, takes_part
+from tidegate.engine.promise import promise, step_of, takes_part
 from tidegate.engine.values import CLIMBING, Cause, Part, Phase, Status, Verdict
 from tidegate.targets.port import Size
 
@@ -26,7 +26,7 @@ _FACES = {Verdict.PASS: "ok", Verdict.BREACH: "breached", Verdict.HOLD: "hold", 
 def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer: api.Writer) -> api.ReleaseStatus:
     """The whole status that should stand in the object."""
     revert = _revert(picture, status, before)
-    number, of = story.step_of(picture, status)
+    number, of = step_of(picture.spec, status)
     climbs = status.phase in CLIMBING
     fields: dict[str, Any] = {
         **write_down(status, dict(picture.authors)),

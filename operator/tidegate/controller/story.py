@@ -10,7 +10,7 @@ from typing import Literal
 from tidegate.api.conditions import Condition, ConditionType, Reason
 from tidegate.api.grammar import FULL, Percent
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.engine.promise import standing_at, takes_part, track_of
+from tidegate.engine.promise import standing_at, step_of, takes_part, track_of
 from tidegate.engine.values import (
     CLIMBING,
     Cause,
@@ -52,13 +52,6 @@ def exposure(status: Status, wanted: str) -> int:
     if status.phase in CLIMBING:
         return min((p.weight for p in status.parts if takes_part(status, p.name)), default=0)
     return FULL if status.stable and status.stable.content == wanted else 0
-
-
-def step_of(picture: Picture, status: Status) -> tuple[int, int]:
-    """(number, of): the step on which the common ladder stands, counted from 1."""
-    ladder = picture.force.steps
-    weight = exposure(status, picture.spec.version.content)
-    return max(sum(1 for step in ladder if step.weight <= weight), 1), len(ladder)
 
 
 def conditions(picture: Picture, status: Status, reason: str, before: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -150,7 +143,7 @@ def _on_the_way(picture: Picture, status: Status) -> tuple[Reason | str, str]:
     wanted = picture.spec.version.name
     reason, wait = waits_for(picture, status)
     if status.phase in CLIMBING and status.candidate:
-        number, of = step_of(picture, status)
+        number, of = step_of(picture.spec, status)
         weight = exposure(status, picture.spec.version.content)
         head = f"{status.candidate.name} at {percent(weight)}, step {number} of {of}"
         if status.phase is Phase.PREPARING:

@@ -6,7 +6,7 @@ skip the hold at 50 %, a retry written before the breach would lift it. What low
 
 from tidegate.engine.hands import resume_hands
 from tidegate.engine.passing import Pass, written_since
-from tidegate.engine.promise import next_weight, standing_at, takes_part
+from tidegate.engine.promise import next_weight, standing_at, step_of, takes_part
 from tidegate.engine.values import (
     FULL,
     Act,
@@ -14,7 +14,6 @@ from tidegate.engine.values import (
     Answer,
     Cause,
     Handled,
-    Part,
     Phase,
     Recall,
     Standing,
@@ -98,8 +97,8 @@ def _has_passed(p: Pass, act: Act) -> str | None:
     status = p.status
     if act.seen_attempt is not None and act.seen_attempt != status.attempt:
         return f"it was meant for attempt {act.seen_attempt}; this is attempt {status.attempt}"
-    if act.seen_step is not None and act.seen_step != step_number(p):
-        return f"it was meant for step {act.seen_step}, which has passed; this is step {step_number(p)}"
+    if act.seen_step is not None and act.seen_step != step_of(p.spec, p.status)[0]:
+        return f"it was meant for step {act.seen_step}, which has passed; this is step {step_of(p.spec, p.status)[0]}"
     exact = act.seen_attempt is not None and act.seen_step is not None
     if not exact and not written_since(act, max([status.started, *(part.moved for part in status.parts)])):
         return "it was written before this step began; look at the status and ask again"
@@ -194,13 +193,3 @@ _OBEY = {
     Action.RETRY: _retry,
     Action.ROLLBACK: _rollback,
 }
-
-
-def step_number(p: Pass) -> int:
-    """The step that a reader sees: 1 from the start of a climb, rising with each rung reached."""
-    return max((_rungs_reached(p, part) for part in p.climbing_parts()), default=1) or 1
-
-
-def _rungs_reached(p: Pass, part: Part) -> int:
-    track = next((track for track in p.spec.tracks if part.name in track.parts), None)
-    return sum(1 for rung in track.ladder if rung.weight <= part.weight) if track else 0

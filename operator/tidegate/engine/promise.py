@@ -67,6 +67,16 @@ def standing_at(status: Status, track: Track) -> int:
     return min(weights, default=0)
 
 
+def step_of(spec: Spec, status: Status) -> tuple[int, int]:
+    """(number, of): the step that a reader sees, of the first ladder that climbs; counted from 1."""
+    climbing = {p.name for p in status.parts if takes_part(status, p.name)}
+    track = next((t for t in spec.tracks if climbing & set(t.parts)), None) or next(iter(spec.tracks), None)
+    if track is None:
+        return 1, 1
+    at = standing_at(status, track)
+    return max(sum(1 for rung in track.ladder if rung.weight <= at), 1), len(track.ladder)
+
+
 def next_weight(status: Status, track: Track) -> int:
     """The weight ahead of a track: the next rung above where it stands, or the last."""
     last = track.ladder[-1].weight
