@@ -326,6 +326,8 @@ async def test_over_the_wire_one_leads_and_the_other_follows_on_release() -> Non
             await second.gate.opened()
         spec = api.objects[LEASES, SYSTEM, "tidegate"]["spec"]
         assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("two", first.gate.epoch + 1)
+        second_task.cancel()
+        await asyncio.wait({second_task})
 
 
 async def test_a_lease_made_anew_has_an_epoch_above_that_of_the_deleted_one() -> None:
@@ -342,8 +344,6 @@ async def test_a_lease_made_anew_has_an_epoch_above_that_of_the_deleted_one() ->
         assert late.gate.epoch > first.gate.epoch
         task.cancel()
         await asyncio.wait({task})
-        second_task.cancel()
-        await asyncio.wait({second_task})
 
 
 async def test_over_the_wire_a_server_that_only_fails_ends_the_lead() -> None:

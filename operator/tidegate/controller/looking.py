@@ -37,7 +37,6 @@ from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Target
 
-
 KEPT: Final = 30 * 86_400.0
 """Seconds for which an answered Intervention is kept."""
 
