@@ -32,7 +32,7 @@ test: dev cluster ## run all tests, on the real cluster; ARGS="-k word" picks
 	TIDEGATE_REQUIRE_CLUSTER=1 $(in_cluster)/pytest $(ARGS)
 
 demo: dev cluster ## watch a good release climb to 100 % and a bad one revert, on real pods
-	$(in_cluster)/python hack/demo.py
+	$(in_cluster)/python -m hack.demo
 
 clean: ## stop the cluster and remove what the tools left; nothing stays running or mounted
 	@if [ -x $(bin)/python ]; then $(bin)/python hack/cluster down; else python3 hack/cluster down; fi

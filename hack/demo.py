@@ -31,7 +31,7 @@ class Demo:
         self._began = time.time()
 
     def say(self, text: str, style: str = "") -> None:
-        console.print(f"{time.time() - self._began:6.1f} s  {text}", style=style)
+        console.print(f"{time.time() - self._began:6.1f} s  {text}", style=style, markup=False)
 
     def declare(self, version: str) -> None:
         self.say(f"kubectl apply: spec.version is {version}", "bold cyan")

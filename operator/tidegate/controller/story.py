@@ -176,12 +176,16 @@ def _climb_waits(picture: Picture, status: Status) -> tuple[Reason | str, str]:
     phase = _phase_reason(status)
     candidate = status.candidate
     assert candidate is not None
-    problem = _problem(picture, candidate.content, tuple(p.part for p in candidate.pieces))
+    parts = tuple(piece.part for piece in candidate.pieces)
+    problem = _problem(picture, candidate.content, parts, of_its_own=True)
     if problem:
         return problem.reason, problem.sentence
     short = _not_ready(picture, status)
     if short:
         return phase, short
+    problem = _problem(picture, candidate.content, parts)
+    if problem:
+        return problem.reason, problem.sentence
     if status.stable and not status.rescue and _stable_short(picture, status):
         return Reason.STABLE_NOT_READY, f"{status.stable.name} is not at full size, and nothing climbs away from it"
     for key, outcome in picture.seen.checks:
@@ -324,8 +328,9 @@ def _reverted(status: Status, reason: str) -> Condition:
 # ---- words
 
 
-def _problem(picture: Picture, content: str, parts: tuple[str, ...]) -> Obstacle | None:
-    found = picture.problems_of(content, parts)
+def _problem(picture: Picture, content: str, parts: tuple[str, ...], *, of_its_own: bool = False) -> Obstacle | None:
+    """What keeps these parts from being as they should; `of_its_own` leaves out what is not about one version."""
+    found = [p for p in picture.problems_of(content, parts) if p.content or not of_its_own]
     return Obstacle(found[0].reason, "; ".join(p.sentence for p in found)) if found else None
 
 
