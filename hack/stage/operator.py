@@ -18,14 +18,14 @@ SYSTEM = "tidegate-system"
 def install() -> None:
     """CRDs, roles and admission policies, with the README's own commands."""
     for command in (
-        ["apply", "-k", "crds"],
+        ["apply", "--server-side", "--force-conflicts", "-k", "crds"],
         [
             "wait",
             "--for=condition=Established",
             "--timeout=60s",
             *(word for path in sorted((ROOT / "crds").glob("tidegate.dev_*.yaml")) for word in ("-f", str(path))),
         ],
-        ["apply", "-k", "manifests/base"],
+        ["apply", "--server-side", "--force-conflicts", "-k", "manifests/base"],
     ):
         subprocess.run(["kubectl", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 

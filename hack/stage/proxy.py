@@ -34,6 +34,7 @@ class Wrong(StrEnum):
     CONFLICT = "conflict"  # 409, not done
     UNAVAILABLE = "503"  # not done
     FORBIDDEN = "403"  # not done
+    HELD = "held"  # it is on its way until `let_go`
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class FaultProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="fault proxy")
         self._lock = threading.Lock()
+        self._let_go = asyncio.Event()
         self.refused: frozenset[str] = frozenset()
         """Resources whose writes are answered with 403, as long as they stand here."""
         self._forget()
@@ -119,6 +121,10 @@ class FaultProxy:
         with self._lock:
             self._forget()
             self._fault, self._left = fault, fault.nth if fault else 0
+
+    def let_go(self) -> None:
+        """What is held goes on to the server."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
 
     def quiet_for(self) -> float:
         """Seconds since the last write that counts."""
@@ -183,6 +189,9 @@ class FaultProxy:
         raw = await request.read()
         write = _described(request, raw)
         wrong = self._wrong_with(write)
+        if wrong is Wrong.HELD:
+            self.fired, wrong = write, None
+            await self._let_go.wait()
         if wrong is Wrong.KILL_BEFORE:
             self._note(write, fired=True)
             self.kill()

@@ -77,6 +77,12 @@ class Life:
         self.declare(version, **{"steps": AT_ONCE, **changes})
         self.then(lambda status: status.get("phase") == "Completed" and _stable(status) == version, 90, "live")
 
+    def act(self, action: str, **more: Any) -> str:
+        """Write an Intervention. Gives its name."""
+        made = self.api.create(shop.intervention(self.namespace, action, "admin", **more))
+        name: str = made["metadata"]["name"]
+        return name
+
     def release(self, name: str = "shop") -> Mapping[str, Any]:
         return self.api.get("Release", self.namespace, name) or {}
 
@@ -116,13 +122,11 @@ class Life:
         found = self.api.get("HTTPRoute", self.namespace, route)
         return weights(found) if found else {}
 
-    def version_of(self, workload: str) -> str:
-        """What a Deployment or Service of a revision runs."""
-        for kind in ("Deployment", "Service"):
-            found = self.api.get(kind, self.namespace, workload)
-            if found:
-                return str(found["metadata"]["labels"].get("app.kubernetes.io/version", ""))
-        return ""
+    def workload(self, version: str) -> str:
+        """Name of the Deployment and the Service of a version; "" where it does not run."""
+        labels = f"tidegate.dev/release,app.kubernetes.io/version={version}"
+        found = self.api.list("Deployment", self.namespace, labels)
+        return str(found[0]["metadata"]["name"]) if found else ""
 
 
 def component(name: str = "web", **changes: Any) -> dict[str, Any]:
