@@ -109,7 +109,8 @@ class Life:
     def logs(self) -> str:
         """The last words of all operators, for people."""
         return "\n".join(
-            f"--- {operator.log.parent.name}\n" + "\n".join(operator.log.read_text().splitlines()[-15:])
+            f"--- {operator.log.parent.name}\n"
+            + "\n".join(line[:400] for line in operator.log.read_text().splitlines()[-12:])
             for operator in self._operators
             if operator.log.exists()
         )
