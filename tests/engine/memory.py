@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.engine.rules import View, risen
-from tests.engine.world import Turn
+from tests.engine.world import Turn, World
 from tidegate.engine.promise import promise, takes_part
 from tidegate.engine.values import CLIMBING, Action, Part, Phase, Status, Verdict
 
@@ -21,14 +21,45 @@ class Onlooker:
         self._guarded: dict[str, float] = {}
         self._good: frozenset[str] = frozenset()
         self._looked = 0.0
+        self._landed: dict[str, int] = {}  # the newest move that a turn has seen to stand
+        self._lowered: dict[str, tuple[str, tuple[int, str]]] = {}
 
     def judge(self, turn: Turn) -> list[str]:
         view = View(turn.before.spec, turn.before.status, turn.seen, turn.decision.status, turn)
-        return [*self._rejections(view), *self._holds(view)]
+        self._landed.update((part.name, part.move) for part in view.was.parts if view.settled(part))
+        return [*self._rejections(view), *self._holds(view), *self._hands(view)]
+
+    def somebody_edited(self, before: World, part: str, after: World) -> None:
+        """If the route stood as promised, and the newest version now has less of it, that is a hand to be kept."""
+        self._lowered.pop(part, None)
+        status, known = before.status, before.status.part(part)
+        newest, older = (status.candidate, status.stable) if status.candidate else (status.stable, status.previous)
+        if known is None or newest is None or older is None or status.phase in (Phase.REVERTING, Phase.GONE):
+            return
+        pair = (newest.runs(part), older.runs(part))
+        stood = self._landed.get(part) == known.move == before.road(part).stamp
+        if None in pair or pair[0] == pair[1] or not stood or before.road(part).split != promise(status, known):
+            return
+        had, has = dict(before.road(part).split), dict(after.road(part).split)
+        if has and set(has) <= set(pair) and has.get(pair[0] or "", 0) < had.get(pair[0] or "", 0):
+            self._lowered[part] = (pair[0] or "", _climb(status))
+
+    def forget_hands(self) -> None:
+        self._lowered.clear()
+
+    def _hands(self, view: View) -> Iterator[str]:
+        resumed = any(act.verb is Action.RESUME for act in view.spec.acts)
+        for part, (content, climb) in list(self._lowered.items()):
+            if resumed or climb != _climb(view.now) or view.now.phase is Phase.REVERTING:
+                del self._lowered[part]
+                continue
+            had = dict(view.turn.before.road(part).split).get(content, 0)
+            if dict(view.turn.after.road(part).split).get(content, 0) > had:
+                yield f"S15 raised {content} of {part}, which somebody had lowered"
 
     def _rejections(self, view: View) -> Iterator[str]:
         """What was rejected climbs no more, unless somebody asked for that and was told so."""
-        newly = {act.uid: act for act in view.spec.acts} | {}
+        newly = {act.uid: act for act in view.spec.acts}
         done = {h.uid for h in view.now.handled if h.outcome == "Done"} - {h.uid for h in view.was.handled}
         if any(newly[uid].verb is Action.RETRY for uid in done if uid in newly):
             self.rejected -= {view.spec.version.content}
@@ -67,6 +98,10 @@ class Onlooker:
         self._good = frozenset()
 
 
+def _climb(status: Status) -> tuple[int, str]:
+    return status.attempt, status.stable.content if status.stable else ""
+
+
 def _is_guarded(view: View, part: Part) -> bool:
     reading = dict(view.seen.readings).get(part.name)
     return (
@@ -82,7 +117,3 @@ def _is_guarded(view: View, part: Part) -> bool:
 
 def paused(view: View) -> bool:
     return view.spec.paused or any(not pause.at for pause in view.was.standing)
-
-
-def exposed(status: Status) -> bool:
-    return any(part.weight > part.rest for part in status.parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.engine.world import Turn, World
+from tests.engine.world import Turn
 from tidegate.engine.promise import load, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
@@ -37,7 +37,7 @@ DOWN = (State.STARTING, State.LOST, State.ABSENT)
 
 def broken_by(turn: Turn) -> list[str]:
     """Every rule that this turn broke."""
-    return [*decided_wrongly(turn), *done_wrongly(turn.before, turn.after, turn.decision.status)]
+    return [*decided_wrongly(turn), *done_wrongly(turn)]
 
 
 def decided_wrongly(turn: Turn) -> list[str]:
@@ -313,8 +313,10 @@ def wakes_while_there_is_work(view: View) -> Iterator[str]:
         yield f"S17 rests in {view.now.phase.value}"
 
 
-def done_wrongly(before: World, after: World, status: Status) -> list[str]:
+def done_wrongly(turn: Turn) -> list[str]:
     """What became so in the world."""
+    before, after, status = turn.before, turn.after, turn.decision.status
+    running = {(i.part, i.content) for i in (*after.running, *(turn.seen.instances or ()))}
     found = []
     for road in after.roads:
         old = before.road(road.part)
@@ -328,6 +330,6 @@ def done_wrongly(before: World, after: World, status: Status) -> list[str]:
                 continue
             if content in rejected and status.candidate and status.candidate.content == content:
                 found.append(f"S3 {content} is rejected and rose in the world")
-            if after.instance(road.part, content) is None:
+            if turn.seen.instances is not None and (road.part, content) not in running:
                 found.append(f"S4 traffic to {content}, which does not run")
     return found

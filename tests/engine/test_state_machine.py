@@ -272,7 +272,9 @@ class Releases(RuleBasedStateMachine):
 
     @rule(part=parts, to=st.sampled_from([0, 5, 30, 70, 100]), older=contents, newer=contents)
     def somebody_edits_a_route(self, part: str, to: float, older: str, newer: str) -> None:
-        self.world = edit_split(self.world, part, **{older: 100 - to, newer: to if older != newer else 100})
+        before = self.world
+        self.world = edit_split(before, part, **{older: 100 - to, newer: to if older != newer else 100})
+        self.onlooker.somebody_edited(before, part, self.world)
 
     @rule()
     def a_backup_is_taken(self) -> None:
@@ -284,6 +286,7 @@ class Releases(RuleBasedStateMachine):
         assert self.backup is not None
         self.world = self.world._replace(status=self.backup)
         self.onlooker.rejected = frozenset(r.content for r in self.backup.rejected)
+        self.onlooker.forget_hands()
         self.backup = None
         self.crash()
 
