@@ -142,6 +142,11 @@ def weights(route: Mapping[str, Any]) -> Mapping[str, int]:
     return {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
 
 
+def epoch_of(release: Mapping[str, Any]) -> int:
+    """Of whom the status was written by."""
+    return int(release["status"]["writer"].get("epoch", 0))
+
+
 def route_writes(writes: Sequence[Write], name: str = "web") -> list[Mapping[str, int]]:
     """The weights that each write of a route has left behind, in their order."""
     stored = [w.answer for w in writes if w.resource == "httproutes" and w.name == name and w.done]
