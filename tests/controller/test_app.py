@@ -13,8 +13,9 @@ import pytest
 
 from tests.controller.waiting import soon
 from tests.kube.fake import FakeApi, thing
-from tidegate.controller.app import NotServed, Parts, Process, check_served, operate
+from tidegate.controller.app import NotServed, Process, check_served, operate
 from tidegate.controller.metrics import Metrics
+from tidegate.controller.parts import Parts
 from tidegate.controller.settings import Settings
 from tidegate.errors import Transient
 from tidegate.kube import DEPLOYMENTS, HTTPROUTES, LEASES, RELEASES, Key

@@ -14,9 +14,10 @@ import pytest
 from tests.controller.test_app import Recorder
 from tests.controller.waiting import soon
 from tests.kube.fake import NAMESPACES, thing
-from tidegate.controller.app import Parts, check_served, operate
+from tidegate.controller.app import check_served, operate
 from tidegate.controller.events import Reporter
 from tidegate.controller.lease import Elector, Term
+from tidegate.controller.parts import Parts
 from tidegate.controller.settings import Settings
 from tidegate.errors import AlreadyExists, Conflict, Denied, NotFound, Rejected
 from tidegate.kube import (

@@ -11,16 +11,17 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from tidegate.api.meta import GROUP
 from tidegate.controller import logs
+from tidegate.controller.assembly import build
 from tidegate.controller.events import Reporter
 from tidegate.controller.health import Health, Pulse
 from tidegate.controller.intake import Intake
-from tidegate.controller.lease import Elector, Gate, LeaseLost
+from tidegate.controller.lease import Elector, LeaseLost
 from tidegate.controller.metrics import Metrics
+from tidegate.controller.parts import Parts
 from tidegate.controller.queue import LONGEST_PASS, Queue
 from tidegate.controller.settings import Settings
 from tidegate.controller.sweep import Sweep
@@ -39,18 +40,6 @@ _LATE: Final = 10.0
 _LAST_WORDS: Final = 2.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the loop is made with."""
-
-    settings: Settings
-    cluster: Cluster
-    queue: Queue[Key]
-    gate: Gate
-    metrics: Metrics
-    events: Reporter
 
 
 class Reconciler(Protocol):
@@ -78,8 +67,6 @@ class NotServed(Permanent):
 
 def run(settings: Settings) -> int:
     """The operator until it is told to stop. Returns the exit code: 0 when told to, else 1."""
-    from tidegate.controller.assembly import build  # it is made of `Parts`, so it comes after this module
-
     logs.configure(settings.log_level)
     try:
         return asyncio.run(operate(settings, build))

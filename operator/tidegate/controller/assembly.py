@@ -8,11 +8,11 @@ from tidegate.api.parse import parse_connection
 from tidegate.checks import Checks
 from tidegate.controller.acting import Actor, limit_under
 from tidegate.controller.admission import Admission
-from tidegate.controller.app import Parts
 from tidegate.controller.audience import Audience
 from tidegate.controller.judging import Judging
 from tidegate.controller.looking import Looker
 from tidegate.controller.loop import Loop
+from tidegate.controller.parts import Parts
 from tidegate.controller.sampling import Sampler
 from tidegate.controller.settling import Settler
 from tidegate.errors import Invalid, NotFound, Permanent
