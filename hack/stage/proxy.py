@@ -63,8 +63,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, once: at the `nth` write from now on; with `what` and `phase` (of a status) at the `nth` that is
-    such a one."""
+    """What goes wrong, once: at the `nth` write from now on. With `what` (or how that begins) and `phase` (of a status)
+    at the `nth` that is such a one."""
 
     wrong: Wrong
     nth: int = 1
@@ -74,7 +74,7 @@ class Fault:
     def hits(self, write: Write) -> bool:
         if self.phase and (write.body.get("status") or {}).get("phase") != self.phase:
             return False
-        return not self.what or self.what == write.what
+        return write.what.startswith(self.what)
 
     def __str__(self) -> str:
         which = " ".join(filter(None, (self.what, self.phase))) or "any"

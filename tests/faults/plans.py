@@ -129,6 +129,9 @@ def differences(course: Course, clean: Course, climb: Climb) -> list[str]:
     for weights in route_writes(course.writes):
         if sum(weights.values()) != 100:
             found.append(f"the route was written with weights that do not sum to 100: {weights}")
+    for write in course.writes:
+        if write.namespace != course.namespace:
+            found.append(f"{write.what} was written in namespace {write.namespace}")
     if tuple(course.rungs) != climb.rungs:
         found.append(f"the candidate's weights were {course.rungs}, not {climb.rungs}")
     if course.fault is not None and not course.fired:

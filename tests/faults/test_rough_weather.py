@@ -137,6 +137,32 @@ def test_a_breach_that_was_recorded_is_carried_out_by_the_next_operator(life: Li
     assert load.requests(since=back + 1.0)
 
 
+# ---- check Jobs
+
+
+@pytest.mark.parametrize("wrong", [Wrong.KILL_AFTER, Wrong.ANSWER_LOST], ids=lambda wrong: wrong.value)
+def test_a_check_job_whose_creation_was_not_heard_of_runs_once(life: Life, wrong: Wrong) -> None:
+    operator, proxy = life.operator()
+    operator.start()
+    life.given_live("v1.0.0")
+    container = {"name": "smoke", "image": "tidegate.local/busybox:1", "command": ["true"]}
+    pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]}
+    spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    meta = {"name": "smoke", "namespace": life.namespace, "labels": {"tidegate.dev/release": "shop"}}
+    life.api.apply({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": spec})
+    proxy.begin(Fault(wrong, what="create jobs"))
+    checks = [{"name": "smoke", "when": ["BeforeTraffic"], "job": {"cronJob": "smoke", "timeout": "60s"}}]
+    life.declare("v1.1.0", checks=checks, steps=AT_ONCE)
+    eventually(lambda: proxy.fired, 30, "the Job is created, and nobody hears of it")
+    if wrong is Wrong.KILL_AFTER:
+        operator.kill()
+        operator.start()
+    life.then(lambda status: _serves(status, "v1.1.0"), 60, "completed")
+    assert len(life.names("Job")) == 1
+    assert len([write for write in proxy.writes if write.resource == "jobs" and write.done]) == 1
+    assert [check["outcome"] for check in life.status()["checks"]] == ["Passed"]
+
+
 # ---- Events
 
 
