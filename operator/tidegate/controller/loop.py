@@ -43,6 +43,12 @@ FIRST_RETRY, FIRST_REPEAT = 0.5, 0.05
 LONGEST_RETRY, LONGEST_REVERT_RETRY = 60.0, 5.0
 
 
+_EDITED = (
+    "%s. Nothing is decided while the status can't be read: put it right, or remove it "
+    "(kubectl edit --subresource=status); then what serves is taken for stable"
+)
+
+
 class Leadership(Protocol):
     @property
     def epoch(self) -> int: ...
@@ -105,7 +111,8 @@ class Loop:
             await self._cluster.fresh(RELEASES, key.namespace, key.name)
             return self._now()
         except Invalid as error:
-            await self._tell(key, document, Reason.INVALID, error.message)
+            edited = _EDITED % error.message if error.path.startswith("status") else error.message
+            await self._tell(key, document, Reason.INVALID, edited)
             return None
 
     def failed(self, key: Key, sentence: str, again_in: float) -> None:
@@ -240,9 +247,10 @@ class Loop:
     # ---- what no pass can be made of
 
     async def _tell(self, key: Key, document: Object, reason: Reason, sentence: str) -> None:
-        """Ready and Stalled say what is wrong; the memory in the status is left as it is."""
+        """Ready and Stalled say what is wrong; the memory in the status is left as it is, also where it can't be
+        read."""
         now, meta = self._now(), document["metadata"]
-        written = parse_release_status(document)
+        written = _conditions_of(document)
         told = []
         for kind, value in ((ConditionType.READY, False), (ConditionType.STALLED, True)):
             fact = story.fact(kind, value, reason, sentence)
@@ -251,7 +259,9 @@ class Loop:
         rest = tuple(condition for condition in written.conditions if condition.type not in kinds)
         after = written.model_copy(update={"conditions": (*told, *rest)})
         if after.document() != written.document():
-            await self._write(key, document, after)
+            status = {"conditions": after.document()["conditions"]}
+            body = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": status}
+            await self._cluster.merge(RELEASES, key.namespace, key.name, body, subresource="status")
 
     # ---- attention
 
@@ -266,6 +276,14 @@ class Loop:
 
     def _now(self) -> float:
         return round(self._wall(), 3)
+
+
+def _conditions_of(document: Object) -> ReleaseStatus:
+    """A status of nothing but the conditions that the object has; none where these can't be read either."""
+    try:
+        return parse_release_status({"status": {"conditions": (document.get("status") or {}).get("conditions") or []}})
+    except Invalid:
+        return ReleaseStatus()
 
 
 def _app(key: Key, release: Release, status: Status) -> App:

@@ -21,13 +21,21 @@ from tidegate.engine.values import (
     Status,
     Version,
 )
+from tidegate.errors import Invalid
 
 BAKE = FULL + 1
 """What `Status.promoted` is when the bake itself counts as full; written as a standing Complete."""
 
 
 def remember(written: api.ReleaseStatus) -> Status:
-    """The engine's status out of what the object says."""
+    """The engine's status out of what the object says. Raises Invalid where somebody wrote what we never write."""
+    try:
+        return _remember(written)
+    except ValueError as error:
+        raise Invalid(f"{error}", path="status") from None
+
+
+def _remember(written: api.ReleaseStatus) -> Status:
     stable, previous, candidate = written.stable, written.previous, written.candidate
     climbs = candidate is not None and candidate.started_at is not None
     revert = written.revert
