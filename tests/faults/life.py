@@ -100,7 +100,9 @@ class Life:
         try:
             return eventually(there, seconds, what, 0.2) or {}
         except AssertionError as error:
-            raise AssertionError(f"{self.namespace}: {error}; status: {self.status(name)}; {self.logs()}") from None
+            raise AssertionError(
+                f"{self.namespace}: {error}; status: {str(self.status(name))[:1500]}; {self.logs()}"
+            ) from None
 
     def then_weight(self, weight: int, seconds: float = 60, *, name: str = "shop") -> None:
         """Declared in the status, and written to the route."""
