@@ -100,16 +100,27 @@ class Life:
         try:
             return eventually(there, seconds, what, 0.2) or {}
         except AssertionError as error:
-            raise AssertionError(
-                f"{self.namespace}: {error}; status: {str(self.status(name))[:1500]}; {self.logs()}"
-            ) from None
+            raise AssertionError(f"{self.namespace}: {error}; {self.scene(name)}") from None
 
     def then_weight(self, weight: int, seconds: float = 60, *, name: str = "shop") -> None:
         """Declared in the status, and written to the route."""
         self.then(lambda status: status.get("weight") == weight, seconds, f"weight {weight}", name=name)
 
-    def logs(self) -> str:
-        """The last words of all operators, for people."""
+    def scene(self, name: str) -> str:
+        """What there is, and the last words of all operators, for people."""
+        route = self.api.get("HTTPRoute", self.namespace, "web") or {}
+        reports = [
+            (condition["type"], condition["status"], condition["reason"], condition.get("observedGeneration"))
+            for parent in route.get("status", {}).get("parents", [])
+            for condition in parent.get("conditions", [])
+        ]
+        return (
+            f"status: {str(self.status(name))[:2500]}\nbackends {self.backends()} of generation "
+            f"{route.get('metadata', {}).get('generation')}, reported as {reports}; {self.names('Deployment')}\n"
+            f"{self._logs()}"
+        )
+
+    def _logs(self) -> str:
         return "\n".join(
             f"--- {operator.log.parent.name}\n"
             + "\n".join(line[:400] for line in operator.log.read_text().splitlines()[-12:])

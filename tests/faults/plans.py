@@ -14,7 +14,7 @@ from hack.stage.api import Api
 from hack.stage.proxy import Fault, Write, Wrong
 from tests.faults.life import Life, route_writes, until_quiet
 
-AT_ONCE = 5
+AT_ONCE = 6
 """Plans that run side by side: each waits for pods and Leases most of the time."""
 
 TRIES = 3
