@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,9 @@ from tests.faults.life import Life, route_writes, until_quiet
 
 AT_ONCE = 6
 """Plans that run side by side: each waits for pods and Leases most of the time."""
+
+ALL = os.environ.get("TIDEGATE_ALL_PLANS") == "1"
+"""Whether every plan is to run, also those that are left out by default for the time that they take."""
 
 TRIES = 3
 """A write that did not come, as when two changes of the status fell into one, may come in the next run."""

@@ -6,7 +6,10 @@ takes over when the Lease has run out. Compared is everything that is there at t
 created exactly once, and no write of the route, also between, may break a rule: weights sum to 100, the steps come in
 their order, and what was taken back never rises again.
 
-A plan whose fault did not come is a failure. All plans run; nothing is sampled.
+A plan whose fault did not come is a failure.
+
+By default all plans of the revert run, and of the release every write at one of the two points, in turn: that is half
+of its plans. With TIDEGATE_ALL_PLANS=1 all of both run, which takes about three minutes longer on two cores.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from hack.stage.api import Api
-from tests.faults.plans import Climb, Course, differences, plans, run, run_all
+from tests.faults.plans import ALL, Climb, Course, differences, plans, run, run_all
 
 RELEASE = Climb(
     words="release",
@@ -48,6 +51,8 @@ def test_killed_at_any_write_the_end_is_the_same_as_without(climb: Climb, api: A
     assert len(clean[0].end["created"]) == len(set(clean[0].end["created"])) == 3
     todo = plans(clean)
     assert len(todo) >= 24, [write.what for write in clean[0].writes]
+    if climb is RELEASE and not ALL:
+        todo = [fault for number, fault in enumerate(todo) if number % 2 == number // 2 % 2]
     courses = run_all(api, tmp_path, climb, todo)
     broken = [str(course) for course in courses if isinstance(course, Exception)]
     ended = [course for course in courses if isinstance(course, Course)]

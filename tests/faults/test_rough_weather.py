@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,10 @@ from hack.stage.api import Api, Refused, eventually
 from hack.stage.load import Load
 from hack.stage.proxy import Fault, Wrong
 from tests.faults.life import AT_ONCE, Life, component, epoch_of
-from tests.faults.plans import Climb, Course, differences, plans, run, run_all
+from tests.faults.plans import ALL, Climb, Course, differences, plans, run, run_all
 from tests.faults.test_kill_at_every_write import RELEASE, REVERT
 from tidegate.api.grammar import parse_duration
 
-ALL = os.environ.get("TIDEGATE_ALL_PLANS") == "1"
 DOWN = "http://127.0.0.1:9"  # nobody listens there
 WEATHER = (Wrong.UNAVAILABLE, Wrong.CONFLICT, Wrong.ANSWER_LOST)
 FOR_EVER = [{"weight": 10, "hold": "300s"}, {"weight": 100, "hold": "1s"}]
