@@ -50,7 +50,7 @@ class Shop:
 
     def act(self, action: str, **more: Any) -> str:
         """Write an Intervention. Gives its name."""
-        made = self.api.create(shop.intervention(self.namespace, action, "admin", **more))
+        made = self.api.create(shop.intervention(self.namespace, action, self.api.me, **more))
         name: str = made["metadata"]["name"]
         return name
 

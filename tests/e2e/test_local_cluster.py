@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 
+from hack.cluster.elsewhere import elsewhere
+from hack.cluster.layout import current_layout
+
+pytestmark = pytest.mark.skipif(elsewhere(current_layout()) is not None, reason="it is about our own cluster")
+
 VERSIONS = {"stable": "v1.0.0", "candidate": "v2.0.0-bad"}
 
 

@@ -110,7 +110,8 @@ def _smoke(namespace: str) -> dict[str, object]:
         "spec": {
             "schedule": "0 0 1 1 *",
             "suspend": True,
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
+            # a new Service takes a moment before every node knows it
+            "jobTemplate": {"spec": {"backoffLimit": 3, "template": {"spec": pod}}},
         },
     }
 

@@ -3,20 +3,24 @@
 import pytest
 
 from hack.stage import shop as sample
+from hack.stage.api import eventually
 from tests.e2e.scenario import Shop
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
+    ("version", "environment", "words"),
     [
-        ("v9.9.9", "image"),
-        ("v2.2.0-crash", "crash"),
-        ("v2.3.0-unready", "database"),
+        ("v9.9.9", {}, "image"),
+        ("v1.1.0", {"CRASH_AFTER": "50ms"}, "crash"),
+        ("v2.3.0-unready", {}, "database"),
     ],
+    ids=["no image", "a crash", "a dependency down"],
 )
-def test_a_candidate_that_does_not_start_says_why_and_serves_nobody(shop: Shop, version: str, words: str) -> None:
+def test_a_candidate_that_does_not_start_says_why_and_serves_nobody(
+    shop: Shop, version: str, environment: dict[str, str], words: str
+) -> None:
     shop.given_live("v1.0.0")
-    shop.declare(version, deadlines={"ready": "12s"})
+    shop.declare(version, deadlines={"ready": "12s"}, components=[sample.component(environment=environment)])
     shop.then_ready_says(words, within=30)
     shop.then_phase("Failed", within=60)
     assert words in shop.status()["revert"]["message"].lower()
@@ -57,10 +61,12 @@ def test_a_service_without_the_label_is_refused_with_the_command_that_allows_it(
     shop.then_phase("Completed", version="v1.0.0", within=60)
 
 
-def test_a_candidate_that_dies_under_traffic_is_reverted(shop: Shop) -> None:
+def test_a_candidate_whose_pods_go_away_under_traffic_is_reverted(shop: Shop) -> None:
     shop.given_live("v1.0.0", guards=[])
-    dying = [sample.component(environment={"CRASH_AFTER": "15s"})]
-    shop.declare("v1.1.0", components=dying, guards=[], steps=[{"weight": 10, "hold": "300s"}, {"weight": 100}])
+    shop.declare("v1.1.0", guards=[], steps=[{"weight": 10, "hold": "300s"}, {"weight": 100}])
     shop.then_weight("v1.1.0", 10)
-    shop.then_phase("Reverted", within=150)
+    eventually(lambda: shop.status()["step"].get("shiftedAt"), 10, "the weight has landed")
+    shop.api.merge("Deployment", shop.namespace, shop.service_of("v1.1.0"), {"spec": {"replicas": 0}})
+    shop.then_phase("Reverted", within=60)
     assert shop.status()["revert"]["cause"] == "HealthLost"
+    assert shop.backends()[shop.service_of("v1.0.0")] == 100

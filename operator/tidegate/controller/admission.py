@@ -5,6 +5,7 @@ only where it matters, in the background, and again after a minute.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 from tidegate.errors import Denied, NotFound, TidegateError
 from tidegate.kube.client import Client
 from tidegate.kube.resources import Key, Resource
+
+logger = logging.getLogger(__name__)
 
 POLICIES: Final = Resource(
     "admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"
@@ -57,6 +60,8 @@ class Admission:
         try:
             there = [await self._there(kind, name) for kind in (POLICIES, BINDINGS) for name in NAMES]
             self._present, self._asked = all(there), self._clock()
+            if not self._present:
+                logger.warning("%s", MISSING)
         except TidegateError:
             await asyncio.sleep(1.0)  # no answer: those who wait ask again
         finally:

@@ -29,12 +29,15 @@ def build(parts: Parts) -> Loop:
     def wake(key: Key) -> None:
         queue.add(key)
 
+    def hurry(key: Key) -> None:
+        queue.add(key, first=True)  # a guard has spoken, or a revert is not at its end: before all others
+
     target = KubernetesTarget(cluster, wake)
     checks = Checks(cluster, wake)
     sampler = Sampler(
         connection=_Connections(cluster).read,
         secret=_Secrets(cluster.client).read,
-        wake=wake,
+        wake=hurry,
         tick=parts.settings.tick,
     )
     judging = Judging(sampler)
@@ -47,6 +50,7 @@ def build(parts: Parts) -> Loop:
         settler,
         parts.gate,
         Audience(parts.events, parts.metrics),
+        hurry=hurry,
         forgetting=(target.dismiss, checks.forget, judging.forget),
         closing=(admission.close, judging.close, checks.close, target.close),
     )

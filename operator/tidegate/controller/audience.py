@@ -13,7 +13,7 @@ from tidegate.controller.metrics import Metrics, numbers
 from tidegate.controller.picture import Picture
 from tidegate.controller.story import percent
 from tidegate.engine.values import Effect, Ensure, Phase
-from tidegate.kube.resources import Key, Object, key_of
+from tidegate.kube.resources import Key, Object
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +24,13 @@ class News(NamedTuple):
     reason: str
     note: str
     warning: bool = False
+    occasion: str | None = None  # tells two of one reason apart; None: the attempt and the move do
 
 
 def news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
     """What an SRE wants to hear of the change from one status to the next."""
     name = after.candidate.version if after.candidate else picture.spec.version.name
-    if after.phase is not before.phase:
+    if after.phase is not before.phase or after.attempt > before.attempt:
         yield from _phase_news(name, before, after)
     elif after.phase is Phase.PROGRESSING and after.weight > before.weight:
         yield News("WeightRaised", f"{name} goes to {percent(after.weight)}")
@@ -39,7 +40,7 @@ def news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Itera
             yield News(
                 "LoweredByHand", f"the weight of {component.name} was lowered by hand; kept, nothing climbs", True
             )
-    yield from _people_news(before, after)
+    yield from _people_news(picture, before, after)
 
 
 def _phase_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
@@ -58,11 +59,14 @@ def _phase_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Itera
         yield News(str(after.phase), f"{stable} serves; {message}", bool(revert and revert.cause.rejects))
 
 
-def _people_news(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+def _people_news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
     known = {handled.uid for handled in before.handled}
+    acts = {act.uid: act for act in picture.spec.acts}
     for handled in after.handled:
-        if handled.uid not in known:
-            yield News("InterventionAnswered", f"{handled.outcome}: {handled.message}")
+        act = acts.get(handled.uid)
+        if handled.uid not in known and act is not None:
+            note = f"{act.verb} by {act.by} ({act.reason}): {handled.outcome}, {handled.message}"
+            yield News("InterventionAnswered", note, occasion=handled.uid)
     if after.recall and after.recall.gave_up and not (before.recall and before.recall.gave_up):
         yield News("RollbackRefused", f"{after.recall.version.version} did not become ready in time", True)
     elif after.recall and not before.recall:
@@ -91,8 +95,21 @@ class Audience:
     def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
         """A status was written."""
         for item in news(picture, before, after):
-            self._tell(document, item, None)
-        self._count(key_of(document), picture, before, after)
+            self._tell(document, item, item.occasion)
+        self._count(before, after)
+
+    def seen(self, key: Key, picture: Picture, status: ReleaseStatus) -> None:
+        """A pass has ended: the gauges follow, whether anything was written or not."""
+        metrics = self._metrics
+        metrics.phase(key, status.phase)
+        stable, candidate = status.stable, status.candidate
+        metrics.versions(key, stable.version if stable else "", candidate.version if candidate else "")
+        for component in status.components:
+            if component.weight is not None and component.weight.observed is not None:
+                metrics.weight(key, component.name, component.weight.observed / 1000)
+        metrics.forget_guards(key)
+        for guard in picture.guards:
+            metrics.guard(key, guard.name, guard.verdict, numbers(guard), component=guard.component)
 
     def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None:
         """Effects are about to run."""
@@ -109,21 +126,9 @@ class Audience:
             document, item.reason, item.note, action=item.reason, warning=item.warning, occasion=occasion
         )
 
-    def _count(self, key: Key, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
-        metrics = self._metrics
+    def _count(self, before: ReleaseStatus, after: ReleaseStatus) -> None:
         if after.phase is not before.phase:
-            metrics.entered(after.phase)
-        metrics.phase(key, after.phase)
-        metrics.versions(
-            key,
-            after.stable.version if after.stable else "",
-            after.candidate.version if after.candidate else "",
-        )
-        for component in after.components:
-            weight = component.weight.observed if component.weight else None
-            metrics.weight(key, component.name, (weight or 0) / 1000)
-        for guard in after.guards:
-            metrics.guard(key, guard.name, guard.verdict, numbers(guard), component=guard.component)
+            self._metrics.entered(after.phase)
         done, was = after.revert, before.revert
         if done and done.finished_at and done.at and not (was and was.finished_at and was.at == done.at):
-            metrics.reverted(done.cause, done.finished_at - done.at)
+            self._metrics.reverted(done.cause, done.finished_at - done.at)

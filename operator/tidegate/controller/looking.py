@@ -69,9 +69,11 @@ class Looker:
         *,
         confirmed: bool,
         troubles: tuple[Obstacle, ...],
+        unreadable: tuple[Obstacle, ...] = (),
     ) -> Picture:
         release, status = app.release, app.status
-        policies, obstacles = self._policies(app.namespace)
+        policies, unclear = self._policies(app.namespace)
+        obstacles = (*unreadable, *unclear)
         force = effective(release, policies)
         people = tuple(_readable(self._of(app)))
         acts, refused = self._acts(app, people)
@@ -83,8 +85,9 @@ class Looker:
         obstacles += tuple(Obstacle(Reason.POLICY_VIOLATED, sentence) for sentence in force.violations)
         obstacles += tuple(Obstacle(refusal.reason, refusal.sentence) for refusal in sight.refusals)
         obstacles += judged.obstacles
-        if status.stable is None and status.phase in (Phase.IDLE, Phase.WAITING):
-            obstacles += tuple(Obstacle(found.reason, found.sentence) for found in sight.occupied)
+        obstacles += tuple(
+            Obstacle(found.reason, found.sentence) for found in sight.occupied if _is_new(status, found.part)
+        )
         outcomes, shown = self._look_at_checks(app, spec, written, now)
         gate = Gate.SHUT if obstacles else Gate.OPEN
         seen = Observation(
@@ -182,6 +185,11 @@ def _readable(documents: Iterable[Object]) -> Iterator[Intervention]:
     for document in documents:
         with suppress(Invalid):
             yield parse_intervention(document)
+
+
+def _is_new(status: Status, part: str) -> bool:
+    """Nothing of ours serves there yet, and nothing of ours is on its way there."""
+    return status.phase not in (*CLIMBING, Phase.REVERTING) and not (status.stable and status.stable.runs(part))
 
 
 def _expired(people: Iterable[Intervention], now: float) -> tuple[tuple[str, ...], float | None]:

@@ -25,10 +25,10 @@ from tidegate.controller.acting import Actor
 from tidegate.controller.looking import Looker
 from tidegate.controller.memory import remember
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.controller.recording import READINGS_EVERY, compose, worth_writing
+from tidegate.controller.recording import READINGS_EVERY, compose, differ, worth_writing
 from tidegate.controller.settling import Settler
 from tidegate.engine import decide
-from tidegate.engine.values import CLIMBING, Decision, Effect, Phase, Reread, Status, Watched
+from tidegate.engine.values import Decision, Effect, Phase, Reread, Status, Watched
 from tidegate.errors import Conflict, Invalid, NotFound, TidegateError
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import RELEASES, Key, Object
@@ -62,6 +62,7 @@ class Audience(Protocol):
 
     def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None: ...
     def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None: ...
+    def seen(self, key: Key, picture: Picture, status: ReleaseStatus) -> None: ...
     def gone(self, key: Key) -> None: ...
 
 
@@ -74,6 +75,8 @@ class Attention:
     last: float
     promised: float | None = None
     wrote: float = 0.0
+    readable: Release | None = None  # the newest spec that could be read
+    rest_until: float = 0.0  # effects that failed, or changed nothing, are not done again before
     failures: int = 0  # passes in a row whose effects failed
     repeats: int = 0  # passes in a row that had something to do and nothing new to write
     troubles: tuple[Obstacle, ...] = ()
@@ -89,6 +92,7 @@ class Loop:
         leadership: Leadership,
         audience: Audience,
         *,
+        hurry: Callable[[Key], None] = lambda key: None,
         forgetting: tuple[Callable[[Key], None], ...] = (),
         closing: tuple[Callable[[], Awaitable[None]], ...] = (),
         wall: Callable[[], float] = time.time,
@@ -97,7 +101,7 @@ class Loop:
         self._leadership, self._audience, self._wall = leadership, audience, wall
         self._attention: dict[Key, Attention] = {}
         self._confessions: set[asyncio.Task[None]] = set()
-        self._forgetting, self._closing = forgetting, closing
+        self._urgent, self._forgetting, self._closing = hurry, forgetting, closing
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Gives the instant at which to look again (seconds since the epoch), or None."""
@@ -153,10 +157,9 @@ class Loop:
         meta = parse_meta(document)
         if meta.deleting and FINALIZER not in meta.finalizers:
             return None
-        release = parse_release(document)
         if FINALIZER not in meta.finalizers:
             document = await self._settler.hold(document)
-            release = parse_release(document)
+        release, unreadable = self._read(key, document)
         written = release.status
         if written.writer is not None and written.writer.epoch > self._leadership.epoch:
             logger.warning("a newer leader has written this status; leaving it alone")
@@ -165,20 +168,36 @@ class Loop:
         attention = self._attend(key, release.metadata.uid, now)
         status = remember(written)
         app = _app(key, release, status)
-        picture = await self._looker.look(
-            app,
-            written,
-            Watched(attention.since, attention.last),
-            now,
-            confirmed=confirmed,
-            troubles=attention.troubles,
-        )
-        decision = decide(picture.spec, status, picture.seen, now)
-        if any(isinstance(effect, Reread) for effect in decision.effects):
-            fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
-            return now if fresh is None else await self._pass(key, fresh, confirmed=True)
         with logs.bind(revision=short(app.revision), step=str(written.step.number if written.step else 0)):
-            return await self._record_and_act(key, document, app, picture, decision, attention)
+            picture = await self._looker.look(
+                app,
+                written,
+                Watched(attention.since, attention.last),
+                now,
+                confirmed=confirmed,
+                troubles=attention.troubles,
+                unreadable=unreadable,
+            )
+            decision = decide(picture.spec, status, picture.seen, now)
+            if not any(isinstance(effect, Reread) for effect in decision.effects):
+                attention.readable = attention.readable if unreadable else release
+                return await self._record_and_act(key, document, app, picture, decision, attention)
+        fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
+        return now if fresh is None else await self._pass(key, fresh, confirmed=True)
+
+    def _read(self, key: Key, document: Object) -> tuple[Release, tuple[Obstacle, ...]]:
+        """The Release; where its spec can't be read, with the newest that could, and a shut gate: guards and reverts
+        go on, and so does a deletion. Raises Invalid where none is known."""
+        try:
+            return parse_release(document), ()
+        except Invalid as error:
+            attention = self._attention.get(key)
+            meta = parse_meta(document)
+            if attention is None or attention.readable is None or attention.uid != meta.uid:
+                raise
+            status = parse_release_status(document)
+            release = attention.readable.model_copy(update={"metadata": meta, "status": status})
+            return release, (Obstacle(Reason.INVALID, error.message),)
 
     async def _record_and_act(
         self, key: Key, document: Object, app: App, picture: Picture, decision: Decision, attention: Attention
@@ -192,23 +211,42 @@ class Loop:
             document = await self._write(key, document, after)
             attention.wrote = picture.now
             self._audience.recorded(document, picture, before, after)
-        effects = (*decision.effects, *picture.refused)
-        if effects and not wrote:
-            if not self._leadership.safe_for(self._actor.limit):
-                return self._now() + FIRST_RETRY  # the Lease is renewed soon, or lost
-            if not await self._unchanged(key, document):
-                return self._now()
-        if effects or picture.expired:
-            self._audience.acting(document, picture, effects)
-            app = _with_status(app, decision.status)
-            attention.troubles = await self._actor.act(app, picture, effects)
-            attention.failures = attention.failures + 1 if attention.troubles else 0
-        else:
-            attention.troubles, attention.failures = (), 0
-        attention.repeats = attention.repeats + 1 if effects and not wrote else 0
+        await self._act(key, document, app, picture, decision, attention, confirmed=wrote)
         attention.last = picture.now
         attention.promised = self._next_look(decision, attention, picture, before, after, wrote)
+        self._audience.seen(key, picture, after)
+        if decision.status.phase is Phase.REVERTING and decision.effects:
+            self._hurry(key, attention)
         return attention.promised
+
+    async def _act(
+        self,
+        key: Key,
+        document: Object,
+        app: App,
+        picture: Picture,
+        decision: Decision,
+        attention: Attention,
+        *,
+        confirmed: bool,
+    ) -> None:
+        """Run the effects. What failed, or was asked for again and again, is backed off; looking and guarding are not.
+        `confirmed`: a compare-and-swap has just told that we lead."""
+        effects = (*decision.effects, *picture.refused)
+        if not effects and not picture.expired:
+            attention.troubles, attention.failures, attention.repeats, attention.rest_until = (), 0, 0, 0.0
+            return
+        if not confirmed:
+            if picture.now < attention.rest_until:
+                return
+            if effects and not (self._leadership.safe_for(self._actor.limit) and await self._unchanged(key, document)):
+                attention.rest_until = self._now() + FIRST_RETRY  # the Lease is renewed soon, or lost
+                return
+        self._audience.acting(document, picture, effects)
+        attention.troubles = await self._actor.act(_with_status(app, decision.status), picture, effects)
+        attention.failures = attention.failures + 1 if attention.troubles else 0
+        attention.repeats = 0 if confirmed else attention.repeats + 1
+        attention.rest_until = self._now() + _backoff(decision.status, attention)
 
     def _next_look(
         self,
@@ -219,19 +257,18 @@ class Loop:
         after: ReleaseStatus,
         wrote: bool,
     ) -> float | None:
-        """Right after an effect, but slower each time that it fails; else when the engine says."""
-        now = self._now()
-        longest = LONGEST_REVERT_RETRY if decision.status.phase is Phase.REVERTING else LONGEST_RETRY
-        if attention.troubles:
-            return now + min(FIRST_RETRY * 2.0 ** min(attention.failures, 10), longest)
-        if attention.repeats > 1:
-            return now + min(FIRST_REPEAT * 2.0 ** min(attention.repeats, 10), longest)
-        if decision.effects or picture.refused:
-            return now
+        """When effects may be done again, or when the engine says, or when readings are due to be written."""
         wakes = [decision.wake_at, picture.expires_at]
-        if not wrote and before.document() != after.document() and decision.status.phase in CLIMBING:
+        if decision.effects or picture.refused:
+            wakes.append(max(attention.rest_until, self._now()))
+        if not wrote and differ(before, after):
             wakes.append(attention.wrote + READINGS_EVERY)
         return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _hurry(self, key: Key, attention: Attention) -> None:
+        """A revert that is not at its end comes before all else in the queue, unless it failed just now."""
+        if attention.rest_until <= self._now():
+            self._urgent(key)
 
     async def _unchanged(self, key: Key, document: Object) -> bool:
         """Whether the object on the server is as we read it: nobody who leads by now has written to it since."""
@@ -284,6 +321,15 @@ def _conditions_of(document: Object) -> ReleaseStatus:
         return parse_release_status({"status": {"conditions": (document.get("status") or {}).get("conditions") or []}})
     except Invalid:
         return ReleaseStatus()
+
+
+def _backoff(status: Status, attention: Attention) -> float:
+    longest = LONGEST_REVERT_RETRY if status.phase is Phase.REVERTING else LONGEST_RETRY
+    if attention.troubles:
+        return min(FIRST_RETRY * 2.0 ** min(attention.failures, 10), longest)
+    if attention.repeats > 1:
+        return min(FIRST_REPEAT * 2.0 ** min(attention.repeats, 10), longest)
+    return 0.0
 
 
 def _app(key: Key, release: Release, status: Status) -> App:

@@ -119,6 +119,13 @@ class Metrics:
         for side, value in values.items():
             self._set(key, self._guard_value, (guard, component, side), value)
 
+    def forget_guards(self, key: Key) -> None:
+        """What guards said before counts no more: one may have been taken out of the spec."""
+        known = self._series.get(key, {})
+        for metric, labels in [each for each in known if each[0] in (self._guard_value, self._guard_verdict)]:
+            metric.remove(*key, *labels)
+            del known[metric, labels]
+
     def entered(self, phase: str) -> None:
         """A Release entered a phase."""
         self._transitions.labels(phase).inc()

@@ -9,9 +9,11 @@ from typing import Any
 
 from tidegate import api
 from tidegate.api.grammar import FULL, ZERO, Percent
+from tidegate.api.intervention import Action
 from tidegate.controller import story
 from tidegate.controller.memory import component_memory, write_down
 from tidegate.controller.picture import Picture
+from tidegate.engine.acts import DONE
 from tidegate.engine.promise import promise, step_of, takes_part
 from tidegate.engine.values import CLIMBING, Cause, Part, Phase, Status, Verdict
 from tidegate.targets.port import Size
@@ -88,7 +90,8 @@ def _component(picture: Picture, status: Status, part: Part, before: api.Release
 
 
 def _weight(picture: Picture, status: Status, part: Part, old: api.Weight | None) -> api.Weight:
-    wanted = picture.spec.version.runs(part.name)
+    """Of the candidate while there is one; at rest of what the spec asks for, which serves or was taken back."""
+    wanted = (status.candidate or picture.spec.version).runs(part.name)
     reading = picture.sight.readings.get(part.name)
     split = reading.split if reading else None
     observed = None if split is None or wanted is None else Percent(dict(split).get(wanted, 0))
@@ -127,8 +130,8 @@ def _why(picture: Picture, status: Status) -> tuple[str, str]:
         guard = next((g for g in breached if (g.name, g.from_) not in observed), None)
         return (guard.name, guard.message) if guard else ("", "a guard was breached")
     if status.cause is Cause.PERSON:
-        act = next((act for act in picture.spec.acts if act.verb == "Rollback"), None)
-        return (act.by, f"{act.by} rolled {name} back: {act.reason}") if act else ("", f"{name} was rolled back")
+        by, reason = _who_rolled_back(picture, status)
+        return (by, f"{by} rolled {name} back: {reason}") if by else ("", f"{name} was rolled back")
     if status.cause is Cause.CHECK_FAILED:
         check = next((c for c in picture.checks if c.outcome == api.CheckOutcome.FAILED), None)
         return (check.name, f"check {check.name}: {check.message}") if check else ("", "a check failed")
@@ -141,6 +144,17 @@ def _why(picture: Picture, status: Status) -> tuple[str, str]:
     if status.cause is Cause.PUT_BACK:
         return "", f"the spec asks for {picture.spec.version.name} again"
     return "", "the Release is being deleted"
+
+
+def _who_rolled_back(picture: Picture, status: Status) -> tuple[str, str]:
+    """(who, why): of the act that is obeyed in this pass, or of the one for which an old version was started."""
+    known = {handled.uid for handled in picture.before.handled}
+    obeyed = {handled.uid for handled in status.handled if handled.outcome == DONE and handled.uid not in known}
+    for act in picture.spec.acts:
+        if act.verb is Action.ROLLBACK and act.uid in obeyed:
+            return act.by, act.reason
+    recall = picture.before.recall
+    return (recall.by, recall.reason) if recall else ("", "")
 
 
 def _late(picture: Picture, status: Status, name: str) -> str:
@@ -174,14 +188,23 @@ def _history(picture: Picture, status: Status, before: api.ReleaseStatus) -> tup
     entry = api.Past(
         version=version.name,
         revision=version.content,
-        attempt=status.attempt,
+        attempt=was.attempt if was.candidate else status.attempt,
         outcome=ended,
         reached=FULL if ended is api.Outcome.COMPLETED else _reached(was),
         started_at=was.started or None,
         ended_at=picture.now,
         author=picture.authors.get(version.content, ""),
     )
-    return (entry, *history)[:_HISTORY]
+    return _cut((entry, *history))
+
+
+def _cut(history: tuple[api.Past, ...]) -> tuple[api.Past, ...]:
+    """At most ten; what completed is kept longest, since it may be asked for by name."""
+    left = list(history)
+    while len(left) > _HISTORY:
+        failed = [past for past in left[1:] if past.outcome != api.Outcome.COMPLETED]
+        left.remove(failed[-1] if failed else left[-1])
+    return tuple(left)
 
 
 def _reached(was: Status) -> Percent:
@@ -194,7 +217,7 @@ def _ended(was: Status, status: Status) -> api.Outcome | None:
     if climbed and status.phase not in (*CLIMBING, Phase.REVERTING) and status.stable == was.candidate:
         return api.Outcome.COMPLETED
     if climbed and (status.phase not in CLIMBING or status.attempt != was.attempt):
-        if status.cause in (Cause.SUPERSEDED, Cause.PUT_BACK, Cause.DELETED):
+        if status.cause in (None, Cause.SUPERSEDED, Cause.PUT_BACK, Cause.DELETED):  # None: the next has begun
             return api.Outcome.SUPERSEDED
         if status.cause is Cause.PERSON:
             return api.Outcome.ROLLED_BACK
@@ -211,7 +234,12 @@ def worth_writing(old: api.ReleaseStatus, new: api.ReleaseStatus, since_last: fl
     """Whether anything changed that is more than a reading, or a minute has passed since the last write."""
     if _essence(old) != _essence(new):
         return True
-    return since_last >= READINGS_EVERY and _without_writer(old) != _without_writer(new)
+    return since_last >= READINGS_EVERY and differ(old, new)
+
+
+def differ(old: api.ReleaseStatus, new: api.ReleaseStatus) -> bool:
+    """Whether anything is different, readings included; who wrote it is not."""
+    return _without_writer(old) != _without_writer(new)
 
 
 def _without_writer(status: api.ReleaseStatus) -> Mapping[str, Any]:

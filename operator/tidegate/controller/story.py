@@ -10,7 +10,7 @@ from typing import Literal
 from tidegate.api.conditions import Condition, ConditionType, Reason
 from tidegate.api.grammar import FULL, Percent
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.engine.promise import standing_at, step_of, takes_part, track_of
+from tidegate.engine.promise import promise, standing_at, step_of, takes_part, track_of
 from tidegate.engine.values import (
     CLIMBING,
     Cause,
@@ -94,6 +94,9 @@ def _ready(picture: Picture, status: Status) -> Condition:
         trouble = _trouble(picture)
         if hand:
             return fact(ConditionType.READY, False, Reason.LOWERED_BY_HAND, hand)
+        lost = _not_at_peace(picture, status)
+        if lost is not None:
+            return fact(ConditionType.READY, False, lost.reason, lost.sentence)
         if _stable_down(picture, status):
             sentence = _stable_problem(picture, status) or f"{wanted.name} has no ready pods"
             return fact(ConditionType.READY, False, Reason.STABLE_LOST, sentence)
@@ -282,9 +285,10 @@ def _stalled(picture: Picture, status: Status) -> Condition:
     obstacles = [o for o in picture.obstacles if o.reason != Reason.WAITING]
     if obstacles:
         return fact(ConditionType.STALLED, True, obstacles[0].reason, _sentences(tuple(obstacles)))
-    lasting = [p for p in picture.sight.problems if p.lasting]
-    if lasting and status.phase is not Phase.REVERTING:
-        return fact(ConditionType.STALLED, True, lasting[0].reason, "; ".join(p.sentence for p in lasting))
+    lasting = [Obstacle(p.reason, p.sentence) for p in picture.sight.problems if p.lasting]
+    lasting += [trouble for trouble in picture.troubles if trouble.reason == Reason.NOT_PERMITTED]
+    if lasting:
+        return fact(ConditionType.STALLED, True, lasting[0].reason, _sentences(tuple(lasting)))
     return fact(ConditionType.STALLED, False, Reason.PROGRESSING)
 
 
@@ -332,6 +336,20 @@ def _problem(picture: Picture, content: str, parts: tuple[str, ...], *, of_its_o
     """What keeps these parts from being as they should; `of_its_own` leaves out what is not about one version."""
     found = [p for p in picture.problems_of(content, parts) if p.content or not of_its_own]
     return Obstacle(found[0].reason, "; ".join(p.sentence for p in found)) if found else None
+
+
+def _not_at_peace(picture: Picture, status: Status) -> Obstacle | None:
+    """What keeps the traffic of a completed Release from being as it is promised, if anything does."""
+    for part in status.parts:
+        reading = picture.sight.readings.get(part.name)
+        split = reading.split if reading else None
+        if split is not None and tuple(sorted(split)) == promise(status, part):
+            continue
+        problem = next((p for p in picture.sight.problems if p.part == part.name), None)
+        if problem:
+            return Obstacle(problem.reason, problem.sentence)
+        return Obstacle(Reason.TARGET_UNKNOWN, f"the traffic of {part.name} is not as it should be, and is put back")
+    return None
 
 
 def _stable_states(picture: Picture, status: Status) -> list[State]:
