@@ -231,6 +231,7 @@ class Reading(NamedTuple):
     move: int | None  # newest of our moves it is known to include (0: none); None: not known
     token: str = ""  # resourceVersion, or what the target has like it
     pin: str | None = None  # content that the app's own Service selects; "" if none of ours
+    absent: bool = False  # there is known to be nothing that traffic could come by; `split` is None then
 
 
 class Instance(NamedTuple):

@@ -29,6 +29,7 @@ REVISION_LOST: Final = "RevisionLost"
 
 NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
 UNKNOWN: Final = Reading(None, None)
+ABSENT: Final = Reading(None, None, absent=True)
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: N
         notes.problems.append(
             problems.route_missing(part, app.namespace, component.kubernetes.traffic.http_route.name, name)
         )
-        notes.readings[part] = UNKNOWN
+        notes.readings[part] = UNKNOWN if view.has_route(part) else ABSENT
         return
     notes.problems += problems.of_route(part, route)
     if not is_followed(route) and now - left_at(route, stamp_of(route, app.name, app.uid)) > problems.PATIENCE:

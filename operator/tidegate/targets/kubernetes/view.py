@@ -123,9 +123,16 @@ class View:
         return component.kubernetes.traffic.http_route.name if component else None
 
     def route(self, part: str) -> Object | None:
-        name = self.route_name(part)
-        route = self.cluster.get(HTTPROUTES, self.app.namespace, name) if name else None
+        route = self._route(part)
         return None if route is None or is_leaving(route) else route
+
+    def has_route(self, part: str) -> bool:
+        """Also while it is being deleted: until a finalizer is done it leads where it led."""
+        return self._route(part) is not None
+
+    def _route(self, part: str) -> Object | None:
+        name = self.route_name(part)
+        return self.cluster.get(HTTPROUTES, self.app.namespace, name) if name else None
 
     def app_service(self, component: Component) -> Object | None:
         """The app's own."""
