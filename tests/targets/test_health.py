@@ -89,6 +89,7 @@ def test_a_claim_counts_for_the_release_of_its_uid_only() -> None:
     assert claim_of(body, app(found).uid) == 5
     assert claim_of(body, "another") == 0
     assert claim_of({"metadata": {"annotations": {"tidegate.dev/claim": "nonsense"}}}, "x") == 0
+    assert claim_of({"metadata": {"annotations": {"tidegate.dev/claim": "x/" + "9" * 5000}}}, "x") == 0
     assert claim_of(None, "x") == 0
 
 

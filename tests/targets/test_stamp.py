@@ -55,6 +55,15 @@ def test_a_stamp_is_read_back_to_the_millisecond() -> None:
         '{"uid":"uid-1","moves":7,"at":0}',
         '{"uid":"uid-1","moves":{"a":"x"},"at":0}',
         '{"uid":"another","moves":{"web":9},"at":0}',
+        '{"uid":"uid-1","moves":{"web":9},"at":1e999}',
+        '{"uid":"uid-1","moves":{"web":9},"at":NaN}',
+        '{"uid":"uid-1","moves":{"web":1e999},"at":0}',
+        f'{{"uid":"uid-1","moves":{{"web":9}},"at":{10**30}}}',
+        f'{{"uid":"uid-1","moves":{{"web":{10**30}}},"at":0}}',
+        f'{{"uid":"uid-1","moves":{{"web":{"9" * 5000}}},"at":0}}',
+        '{"uid":"uid-1","moves":{"web":-1},"at":0}',
+        '{"uid":"uid-1","moves":{"web":true},"at":0}',
+        "[" * 100_000,
     ],
 )
 def test_what_cannot_be_read_or_is_anothers_is_no_stamp(text: str) -> None:

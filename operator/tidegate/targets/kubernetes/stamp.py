@@ -17,6 +17,9 @@ from tidegate.api.meta import ANNOTATION_MOVE_PREFIX, FIELD_MANAGER
 from tidegate.kube import Object
 from tidegate.targets.kubernetes.names import annotations_of, section
 
+MOST_MOVES: Final = 2**53  # what every reader of JSON keeps exactly
+LATEST: Final = 253_402_300_799_999  # milliseconds: the end of the year 9999, the last that a date can name
+
 _CLOCK_GRAIN: Final = 1.0  # seconds: the grain of times in managedFields
 
 
@@ -47,10 +50,17 @@ def stamp_of(route: Object, release: str, uid: str) -> Stamp:
         value = json.loads(annotations_of(route).get(annotation(release), ""))
         if value["uid"] != uid:
             return Stamp()
-        moves = {str(part): int(move) for part, move in value["moves"].items()}
-        return Stamp(moves, float(value["at"]) / 1000)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        moves = {str(part): _number(move, MOST_MOVES) for part, move in value["moves"].items()}
+        return Stamp(moves, _number(value["at"], LATEST) / 1000)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Stamp()
+
+
+def _number(value: object, most: int) -> int:
+    """Nothing but what we could have written ourselves. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError
+    return value
 
 
 def token_of(route: Object) -> str:

@@ -7,7 +7,7 @@ deleted in the foreground, and no GitOps tool must take it for something of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tidegate.api.meta import ANNOTATION_CLAIM
 from tidegate.api.release import Component
@@ -15,6 +15,8 @@ from tidegate.api.revision import filled_template
 from tidegate.kube import Object
 from tidegate.targets.kubernetes.names import ANNOTATION_CONTENT, annotations_of, labels, selector, workload_name
 from tidegate.targets.port import App
+
+_MOST_DIGITS: Final = 15  # of a claim: anybody may edit an annotation
 
 
 def deployment(app: App, component: Component, content: str, version: str, pods: int, claim: int) -> Object:
@@ -84,4 +86,4 @@ def claim_of(obj: Object | None, uid: str) -> int:
     if obj is None:
         return 0
     owner, _, number = annotations_of(obj).get(ANNOTATION_CLAIM, "").rpartition("/")
-    return int(number) if owner == uid and number.isdecimal() else 0
+    return int(number) if owner == uid and number.isdecimal() and len(number) <= _MOST_DIGITS else 0
