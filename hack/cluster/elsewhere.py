@@ -17,8 +17,9 @@ KIND_NAME = "tidegate"
 
 NEEDED = """\
 it has no gateway and no Prometheus of ours. What the tests and the demo need there: a Gateway named "tidegate" in
-the namespace "gateway", open to routes of all namespaces; and a Prometheus that scrapes pods with the label
-tidegate.dev/release every second or so (hack/cluster/prometheus.py has the relabelling)"""
+the namespace "gateway", open to routes of all namespaces, its URL in TIDEGATE_GATEWAY; and a Prometheus that scrapes
+pods with the label tidegate.dev/release every second or so, its URL in TIDEGATE_PROMETHEUS (hack/cluster/README.md,
+"Elsewhere", has all of it)"""
 
 
 @dataclass(frozen=True)

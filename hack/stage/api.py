@@ -1,15 +1,18 @@
 """A small, blocking client of the API server of KUBECONFIG: what a script or a test has to say and to ask."""
 
+import base64
 import itertools
 import os
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
 import yaml
+
+from tidegate.cli.login import log_in
+from tidegate.kube.access import from_environment
 
 FIELD_MANAGER = "stage"
 # A kind is served a little before it can be applied: the server says so, and is asked again.
@@ -59,16 +62,61 @@ class Refused(Exception):
 
 class Api:
     def __init__(self, *, user: str | None = None) -> None:
-        """`user` acts as that user by impersonation; without, as the kubeconfig's own."""
-        config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
-        cluster = config["clusters"][0]["cluster"]
-        self.server: str = cluster["server"]
-        self.authority: str = cluster["certificate-authority"]
-        headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
-        if user:
-            headers |= {"Impersonate-User": user, "Impersonate-Group": "system:authenticated"}
-        trust = ssl.create_default_context(cafile=self.authority)
-        self._http = httpx.Client(base_url=self.server, headers=headers, verify=trust, timeout=30, trust_env=False)
+        """`user` acts as that user by impersonation; without, as the kubeconfig's own: by token, certificate or `exec`.
+
+        Only an explicit KUBECONFIG counts, as in the tests. Raises KeyError without, NoAccess where it can't be used.
+        """
+        self._access = from_environment({"KUBECONFIG": os.environ["KUBECONFIG"]}, log_in=log_in)
+        headers = {"Impersonate-User": user, "Impersonate-Group": "system:authenticated"} if user else {}
+        self._http = httpx.Client(
+            base_url=self.server,
+            auth=self._authorize,
+            headers=headers,
+            verify=self._access.tls() or True,
+            timeout=30,
+            trust_env=False,
+        )
+
+    @property
+    def server(self) -> str:
+        """https://host:port."""
+        return self._access.server
+
+    @property
+    def authority(self) -> str | None:
+        """Who signed the server's certificate, as PEM; None: an authority of the system's."""
+        return self._access.authority
+
+    @cached_property
+    def me(self) -> str:
+        """The name by which the API server knows us: what stands in `by`."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = _read(self._http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body))
+        name: str = answer["status"]["userInfo"]["username"]
+        return name
+
+    def kubeconfig(self, token: str, *, server: str = "") -> str:
+        """Text of a kubeconfig for the same server with that token and nothing else. `server`: another way to it, by
+        plain http."""
+        cluster: dict[str, Any] = {"server": server or self.server}
+        if not server and self.authority is not None:
+            cluster["certificate-authority-data"] = base64.b64encode(self.authority.encode()).decode()
+        if not server and self._access.insecure:
+            cluster["insecure-skip-tls-verify"] = True
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "stage", "cluster": cluster}],
+            "users": [{"name": "stage", "user": {"token": token}}],
+            "contexts": [{"name": "stage", "context": {"cluster": "stage", "user": "stage"}}],
+            "current-context": "stage",
+        }
+        return yaml.safe_dump(config)
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        if value := self._access.authorization():
+            request.headers["Authorization"] = value
+        return request
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         answer = self._http.get(_path(kind, namespace, name))

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from hack.stage.api import Api
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +51,7 @@ class Operator:
     def start(self) -> None:
         environment = {
             **os.environ,
-            "KUBECONFIG": str(self._kubeconfig()),
+            "KUBECONFIG": str(self.kubeconfig()),
             "TIDEGATE_PORT": str(self.port),
             **self._settings,
         }
@@ -96,21 +94,12 @@ class Operator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _kubeconfig(self) -> Path:
+    def kubeconfig(self) -> Path:
+        """With the token of the operator's own ServiceAccount; made once."""
         path = self._folder / "operator.kubeconfig"
         if not path.exists():
-            direct = {"server": self._api.server, "certificate-authority": self._api.authority}
-            cluster = {"server": self._server} if self._server else direct
-            config = {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "stage", "cluster": cluster}],
-                "users": [{"name": "tidegate", "user": {"token": self._api.token(SYSTEM, "tidegate")}}],
-                "contexts": [{"name": "stage", "context": {"cluster": "stage", "user": "tidegate"}}],
-                "current-context": "stage",
-            }
-            path.write_text(yaml.safe_dump(config))
-            path.chmod(0o600)
+            path.touch(mode=0o600)
+            path.write_text(self._api.kubeconfig(self._api.token(SYSTEM, "tidegate"), server=self._server))
         return path
 
     def lines(self) -> list[dict[str, object]]:

@@ -84,7 +84,8 @@ class Fault:
 class FaultProxy:
     """In a thread of its own, between `with` and the end of it. `kill` ends the operator at once."""
 
-    def __init__(self, server: str, authority: str, *, kill: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, server: str, authority: str | None, *, kill: Callable[[], None] = lambda: None) -> None:
+        """`authority` is who signed the server's certificate, as PEM; None: an authority of the system's."""
         self._server, self._authority, self.kill = server, authority, kill
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="fault proxy")
@@ -145,7 +146,7 @@ class FaultProxy:
     # ---- inside
 
     async def _open(self) -> str:
-        trust = ssl.create_default_context(cafile=self._authority)
+        trust = ssl.create_default_context(cadata=self._authority)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=trust, limit=0),
             timeout=aiohttp.ClientTimeout(total=None, connect=10),

@@ -1,10 +1,12 @@
 """The sample app as a user would declare it: a Service, a route, a Connection, a policy and a Release."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-GATEWAY = "http://127.0.0.1:8080/"
-PROMETHEUS = "http://127.0.0.1:9090"
+# As seen from where the tests and the operator run. The defaults are those of the local cluster.
+GATEWAY = os.environ.get("TIDEGATE_GATEWAY", "http://127.0.0.1:8080/")
+PROMETHEUS = os.environ.get("TIDEGATE_PROMETHEUS", "http://127.0.0.1:9090")
 PORT = 8080
 QUICK = ({"weight": 10, "hold": "3s"}, {"weight": 50, "hold": "3s"}, {"weight": 100, "hold": "3s"})
 

@@ -124,10 +124,8 @@ def terminal(namespace: str) -> Terminal:
 
 
 def terminal_of(api: Api, namespace: str, user: str, folder: Path) -> Terminal:
-    config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
-    config["users"][0]["user"] = {"token": api.token(namespace, user)}
     path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(api.kubeconfig(api.token(namespace, user)))
     return Terminal(namespace, path)
 
 
