@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from hack.stage import shop
 from tests.kube.fake import FakeApi
+from tidegate.api import ReleaseStatus
 from tidegate.api.meta import FINALIZER
-from tidegate.controller.loop import Loop
+from tidegate.controller.loop import Attention, Loop
+from tidegate.engine.values import Decision, Phase, Status
 from tidegate.kube import RELEASES, Cluster, Key, Store
 
 KEY = Key("prod", "shop")
@@ -20,6 +23,21 @@ NONSENSE: dict[str, Any] = {
     "a cause that there is not": {"phase": "Completed", "weight": 0, "rejected": [{"revision": "z"}], "move": 7},
     "conditions that are none": {"phase": "Banana", "conditions": [{"type": 5}], "move": 7},
 }
+
+
+def test_a_changed_memory_is_looked_at_again_without_waiting_for_anybody() -> None:
+    """What a revert has left is taken down one pass after its end: no event of the world may come in between."""
+    nobody = cast(Any, None)
+    loop = Loop(nobody, nobody, nobody, nobody, Leader(), nobody, wall=lambda: 1000.0)
+    was, written = Status(phase=Phase.REVERTING), ReleaseStatus()
+    picture = cast(Any, SimpleNamespace(before=was, refused=(), expires_at=None))
+
+    def next_look(status: Status) -> float | None:
+        seen = Attention("uid", 0.0, 0.0)
+        return loop._next_look(Decision(status, (), None), seen, picture, written, written, True)
+
+    assert next_look(was._replace(phase=Phase.REVERTED)) == 1000.0
+    assert next_look(was) is None
 
 
 class Leader:

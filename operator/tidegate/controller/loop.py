@@ -259,6 +259,10 @@ class Loop:
     ) -> float | None:
         """When effects may be done again, or when the engine says, or when readings are due to be written."""
         wakes = [decision.wake_at, picture.expires_at]
+        if decision.status != picture.before:
+            # The engine reckons with a look at whatever has changed, its own memory too; and our own write is in the
+            # store before the watch tells of it, so that it wakes nobody.
+            wakes.append(self._now())
         if decision.effects or picture.refused:
             wakes.append(max(attention.rest_until, self._now()))
         if not wrote and differ(before, after):
