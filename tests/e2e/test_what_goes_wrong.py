@@ -11,7 +11,7 @@ from tests.e2e.scenario import Shop
     ("version", "environment", "words"),
     [
         ("v9.9.9", {}, "image"),
-        ("v1.1.0", {"CRASH_AFTER": "50ms"}, "crash"),
+        ("v1.1.0", {"ERROR_RATE": "nonsense"}, "crash"),
         ("v2.3.0-unready", {}, "database"),
     ],
     ids=["no image", "a crash", "a dependency down"],

@@ -310,7 +310,7 @@ class Loop:
         """How this object was watched, unbroken since when. A late pass, or another object, starts anew."""
         attention = self._attention.get(key)
         if attention is None or attention.uid != uid:
-            attention = self._attention[key] = Attention(uid, now, now)
+            attention = self._attention[key] = Attention(uid, now, now, wrote=now)
         elif attention.promised is not None and now > attention.promised + SLACK:
             attention.since = now
         return attention
