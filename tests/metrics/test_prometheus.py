@@ -1,132 +1,36 @@
-"""The Prometheus source, against a small Prometheus that keeps samples and breaks on demand."""
+"""The Prometheus source, against a small Prometheus: what it counts, what goes out, and what is said where it fails."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from tests.metrics.stub import (
+    GOOD,
+    LATENCY,
+    NOW,
+    QUEUE,
+    RATIO,
+    SINCE,
+    VALUES,
+    WARM,
+    Stub,
+    measure,
+    scrapes,
+    source,
+    unreachable,
+)
 from tests.metrics.test_answers import ANSWERS
-from tidegate.api import Guard, Prometheus
-from tidegate.errors import NotFound
-from tidegate.metrics import PrometheusSource, Window
+from tidegate.api import Guard
+from tidegate.metrics import Window
 from tidegate.metrics import prometheus as module
-from tidegate.stats import Counts, Data, Histogram, Measurement, Value
-
-SINCE, NOW = 10_000.0, 10_060.0
-VALUES = {"version": "v2"}
-RATIO = Guard.model_validate({
-    "name": "errors", "connection": "p", "revert": "1%",
-    "ratio": {"bad": 'r{v="$(version)",code="500"}', "total": 'r{v="$(version)"}'},
-})  # fmt: skip
-GOOD = Guard.model_validate({
-    "name": "success", "connection": "p", "revert": "-10%",
-    "ratio": {"good": 'r{v="$(version)",code="200"}', "total": 'r{v="$(version)"}'},
-})  # fmt: skip
-LATENCY = Guard.model_validate({
-    "name": "latency", "connection": "p", "revert": "+25%",
-    "quantile": {"percentile": 95, "histogram": 'd{v="$(version)"}'},
-})  # fmt: skip
-WARM = Guard.model_validate({
-    "name": "latency", "connection": "p", "revert": "+25%",
-    "quantile": {"percentile": 95, "histogram": 'd{v="$(version)"}', "warmUp": "30s"},
-})  # fmt: skip
-QUEUE = Guard.model_validate({
-    "name": "queue", "connection": "p", "revert": 80,
-    "value": {"query": 'max(max_over_time(q{v="$(version)"}[$(window)]))'},
-})  # fmt: skip
-
-Samples = list[tuple[float, float]]
-
-
-def scrapes(growth: float, *, start: float = 9_705.0, end: float = 10_060.0, every: float = 5.0) -> Samples:
-    """A counter that is scraped every so often and grows by so much each time."""
-    count = int((end - start) / every) + 1
-    return [(start + every * index, growth * index) for index in range(count)]
-
-
-class Stub:
-    """Answers selectors with a range out of what it was given, by the labels that the selector asks for; anything
-    else out of `values`, by a word of the query."""
-
-    def __init__(self) -> None:
-        self.series: list[tuple[dict[str, str], Samples]] = []
-        self.values: dict[str, Any] = {}
-        self.warnings: list[str] = []
-        self.requests: list[httpx.Request] = []
-        self.answer: Callable[[httpx.Request], httpx.Response] | None = None
-
-    @property
-    def queries(self) -> list[str]:
-        return [self.form(request)["query"] for request in self.requests]
-
-    @staticmethod
-    def form(request: httpx.Request) -> dict[str, str]:
-        return {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        if self.answer is not None:
-            return self.answer(request)
-        form = self.form(request)
-        result: Any
-        if match := re.fullmatch(r"(\w+)\{(.*)\}\[(\d+)ms\]", form["query"]):
-            kind, result = "matrix", self.matrix(match[1], match[2], float(form["time"]), int(match[3]) / 1000)
-        else:
-            kind = "vector"
-            found = next((value for word, value in self.values.items() if word in form["query"]), None)
-            result = [] if found is None else [{"metric": {}, "value": [float(form["time"]), str(found)]}]
-        document: dict[str, Any] = {"status": "success", "data": {"resultType": kind, "result": result}}
-        if self.warnings:
-            document["warnings"] = self.warnings
-        return httpx.Response(200, json=document)
-
-    def matrix(self, name: str, matchers: str, at: float, seconds: float) -> list[dict[str, Any]]:
-        asked = dict(re.findall(r'(\w+)="([^"]*)"', matchers)) | {"__name__": name}
-        found = []
-        for labels, samples in self.series:
-            inside = [[t, str(value)] for t, value in samples if at - seconds < t <= at]
-            if inside and asked.items() <= labels.items():
-                found.append({"metric": labels, "values": inside})
-        return found
-
-    def add(self, samples: Samples, **labels: str) -> None:
-        self.series.append((labels, samples))
-
-    def requests_of(self, ok: Samples, failed: Samples | None = None, pod: str = "a") -> None:
-        self.add(ok, __name__="r", v="v2", code="200", pod=pod)
-        if failed is not None:
-            self.add(failed, __name__="r", v="v2", code="500", pod=pod)
-
-
-async def no_secrets(name: str, key: str) -> str:
-    raise NotFound(f"Secret {name} is not there")
-
-
-def source(stub: Stub, secrets: Any = no_secrets, **spec: Any) -> PrometheusSource:
-    return PrometheusSource(
-        "metrics",
-        Prometheus.model_validate({"url": "http://prometheus.example:9090/base/", **spec}),
-        secrets,
-        transport=httpx.MockTransport(stub),
-    )
-
-
-async def measure(stub: Stub, guard: Guard, since: float = SINCE, until: float = NOW, **spec: Any) -> Measurement:
-    opened = source(stub, **spec)
-    try:
-        return await opened.measure(guard, VALUES, Window(since, until))
-    finally:
-        await opened.close()
-
+from tidegate.stats import Counts, Data, Histogram, Value
 
 # ---- counters
 
@@ -249,76 +153,6 @@ async def test_native_histograms_are_told_of() -> None:
     assert "name a classic histogram" in measured.sentence
 
 
-# ---- looking again and again
-
-
-async def test_a_second_look_reads_only_what_is_new_and_counts_the_same() -> None:
-    stub = Stub()
-    stub.requests_of(scrapes(90, end=10_600), scrapes(10, end=10_600))
-    opened, lengths = source(stub), []
-    for until in range(10_010, 10_600, 7):
-        measured = await opened.measure(RATIO, VALUES, Window(SINCE, float(until)))
-        fresh = await measure(stub, RATIO, until=float(until))
-        assert measured.shape == fresh.shape
-        lengths.append(int(stub.queries[-4].split("[")[1].removesuffix("ms]")))
-    assert max(lengths[1:]) <= (7 + module.OVERLAP) * 1000, "but the first, each asks for seconds"
-    await opened.close()
-
-
-async def test_a_long_window_is_read_in_pieces_and_goes_on_where_it_was_cut_short() -> None:
-    day = 86_400.0
-    stub = Stub()
-    stub.requests_of(scrapes(1, start=SINCE - 295, end=SINCE + day, every=15))
-    opened = source(stub)
-    whole = await opened.measure(RATIO, VALUES, Window(SINCE, SINCE + day))
-    assert whole.samples == day / 15 - 1
-    assert len(stub.requests) < 110
-    await opened.close()
-
-    calls = 0
-
-    def cut_short(request: httpx.Request) -> httpx.Response:
-        nonlocal calls
-        calls += 1
-        if calls % 20 == 0:
-            raise httpx.ReadTimeout("slow", request=request)
-        stub.answer = None
-        try:
-            return stub(request)
-        finally:
-            stub.answer = cut_short
-
-    opened, stub.answer, looks = source(stub), cut_short, 0
-    measured = Measurement(Data.AWAITED)
-    while measured.data is not Data.OK:
-        measured = await opened.measure(RATIO, VALUES, Window(SINCE, SINCE + day))
-        looks += 1
-    assert 2 < looks < 12
-    assert measured.samples == whole.samples
-    await opened.close()
-
-
-async def test_another_window_begins_anew() -> None:
-    stub = Stub()
-    stub.requests_of(scrapes(10))
-    opened = source(stub)
-    await opened.measure(RATIO, VALUES, Window(SINCE, NOW))
-    later = await opened.measure(RATIO, VALUES, Window(SINCE + 30, NOW))
-    assert later.shape == Counts(0, 50)
-    await opened.close()
-
-
-async def test_what_is_followed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TALLIES", 10)
-    stub = Stub()
-    stub.requests_of(scrapes(10))
-    opened = source(stub)
-    for index in range(50):
-        await opened.measure(RATIO, VALUES, Window(SINCE + index / 100, NOW))
-    assert len(opened._tallies) <= 10
-    await opened.close()
-
-
 # ---- values
 
 
@@ -432,10 +266,6 @@ async def test_credentials_that_were_refused_are_read_again() -> None:
 # ---- what goes wrong
 
 
-def unreachable(request: httpx.Request) -> httpx.Response:
-    raise httpx.ConnectError("secret address", request=request)
-
-
 def slow(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("slow", request=request)
 
@@ -472,28 +302,6 @@ async def test_a_secret_that_is_not_there_is_told() -> None:
     assert (measured.data, measured.sentence) == (
         Data.PROVIDER_ERROR, "Connection metrics: Secret s is not there",
     )  # fmt: skip
-
-
-async def test_after_an_outage_the_count_is_as_if_there_had_been_none() -> None:
-    stub = Stub()
-    stub.requests_of(scrapes(10, end=10_600))
-    opened = source(stub)
-    await opened.measure(RATIO, VALUES, Window(SINCE, NOW))
-    stub.answer = unreachable
-    assert (await opened.measure(RATIO, VALUES, Window(SINCE, NOW + 200))).data is Data.PROVIDER_ERROR
-    stub.answer = None
-    after = await opened.measure(RATIO, VALUES, Window(SINCE, NOW + 400))
-    assert after.shape == (await measure(stub, RATIO, until=NOW + 400)).shape
-    await opened.close()
-
-
-async def test_two_guards_may_follow_one_selector_at_once() -> None:
-    stub = Stub()
-    stub.requests_of(scrapes(90), scrapes(10))
-    opened = source(stub)
-    both = await asyncio.gather(*(opened.measure(RATIO, VALUES, Window(SINCE, NOW)) for _ in range(5)))
-    assert {measured.shape for measured in both} == {Counts(part=110, total=1100)}
-    await opened.close()
 
 
 def test_the_answers_of_the_stub_are_as_recorded_ones() -> None:

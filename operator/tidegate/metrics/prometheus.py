@@ -13,8 +13,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import httpx
@@ -24,6 +23,7 @@ from tidegate.api.guard import Guard, Quantile, Ratio, Value
 from tidegate.errors import Invalid, TidegateError, Transient
 from tidegate.metrics import promql
 from tidegate.metrics.answers import Answer, read
+from tidegate.metrics.following import Followed, Tallies
 from tidegate.metrics.port import Secrets, Window
 from tidegate.stats.counters import Labels, Tally, advance, begin
 from tidegate.stats.measurement import Counts, Data, Histogram, Measurement, Shape
@@ -42,8 +42,6 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 REQUEST_TIMEOUT = 10.0
 SECRETS_FOR = 30.0
 """Seconds for which credentials are used before their Secret is read again."""
-TALLIES = 20_000
-"""Selectors that are followed at once; the one that was not asked for the longest time is forgotten first."""
 
 
 @cache
@@ -55,13 +53,21 @@ class PrometheusSource:
     """One Connection's Prometheus, with one pool of connections."""
 
     def __init__(
-        self, name: str, spec: Prometheus, secrets: Secrets, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        name: str,
+        spec: Prometheus,
+        secrets: Secrets,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` gives seconds that only grow."""
         self._name = name
         self._spec = spec
         self._secrets = secrets
         self._credentials: tuple[float, httpx.Auth | None] | None = None
-        self._tallies: OrderedDict[tuple[str, float], Tally] = OrderedDict()
+        self._clock = clock
+        self._tallies = Tallies(clock)
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(REQUEST_TIMEOUT, connect=5.0),
             limits=httpx.Limits(max_connections=16),
@@ -153,9 +159,9 @@ class PrometheusSource:
 
         Each piece is remembered as it comes, so what a time-out cuts short goes on where it was at the next look.
         """
-        key = (selector, window.since)
+        followed = Followed(selector, window.since)
         partial = False
-        tally = self._tallies.get(key) or begin(window.since, LOOK_BACK + OVERLAP)
+        tally = self._tallies.get(followed) or begin(window.since, LOOK_BACK + OVERLAP)
         while tally.through < window.until:
             begins = tally.through - (OVERLAP if tally.through > window.since - LOOK_BACK else 0.0)
             ends = min(begins + PIECE, window.until)
@@ -163,11 +169,8 @@ class PrometheusSource:
             if answer.native and not answer.found:
                 raise Invalid(f"{selector} has native histograms, which are not read yet; name a classic histogram")
             partial = partial or answer.partial
-            tally = advance(self._tallies.get(key) or tally, answer.found, ends)  # two guards may follow one selector
-            self._tallies[key] = tally
-            self._tallies.move_to_end(key)
-        while len(self._tallies) > TALLIES:
-            self._tallies.popitem(last=False)
+            tally = advance(self._tallies.get(followed) or tally, answer.found, ends)  # two guards may follow one
+            self._tallies.keep(followed, tally)
         return tally, partial
 
     async def _ask(self, query: str, at: float) -> Answer:
@@ -191,7 +194,7 @@ class PrometheusSource:
             raise Transient(f"it can't be reached ({type(error).__name__})") from None
 
     async def _auth(self) -> httpx.Auth | None:
-        now = time.monotonic()
+        now = self._clock()
         if self._credentials is None or now - self._credentials[0] > SECRETS_FOR:
             auth: httpx.Auth | None = None
             if self._spec.bearer_token is not None:
