@@ -129,6 +129,17 @@ def test_a_crash_is_told_with_exit_code_reason_and_last_words() -> None:
     assert found.sentence.endswith("crashes again and again: it exited with code 137 (OOMKilled): no memory")
 
 
+def test_the_last_words_of_a_container_are_told_without_credentials_and_not_at_length() -> None:
+    said = "can't connect to postgres://app:hunter22@db/shop, PGPASSWORD=hunter22: " + "at frame " * 100
+    last = {"terminated": {"exitCode": 1, "message": said}}
+    looping = pod(**container({"waiting": {"reason": "CrashLoopBackOff"}}, lastState=last, restartCount=4))
+    (found,) = problems.of_workload("web", "a" * 64, made(), [looping])
+    assert "can't connect to postgres://***@db/shop" in found.sentence
+    assert "hunter22" not in found.sentence
+    assert len(found.sentence) < 350
+    assert found.sentence.endswith("…")
+
+
 def test_one_crash_is_no_lasting_problem_and_a_pod_that_is_ready_has_none() -> None:
     last = {"terminated": {"exitCode": 1, "reason": "Error"}}
     restarted = container({"running": {}}, lastState=last, restartCount=1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +15,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, TextIO
 
+from tidegate.scrubbing import scrub
+
 FIELDS: Final = ("object", "revision", "step")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 _bound: ContextVar[Mapping[str, str]] = ContextVar("tidegate.logs", default=MappingProxyType({}))
-
-# Credentials have no business in a log line; where one slips into the words of a library, it is struck out.
-_SECRETS: Final = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 ***"),
-    (re.compile(r"(?i)://[^/\s:@]+:[^/\s@]+@"), "://***@"),
-    (re.compile(r"(?i)\b(password|passwd|token|secret|api[_-]?key)(\"?\s*[=:]\s*\"?)[^\s,;&\"'{}]+"), r"\1\2***"),
-)
 
 
 @contextmanager
@@ -42,13 +36,6 @@ def bind(**fields: str | int) -> Iterator[None]:
 def bound() -> Mapping[str, str]:
     """What is bound here."""
     return _bound.get()
-
-
-def scrub(text: str) -> str:
-    """The text without credentials."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 class JsonFormatter(logging.Formatter):

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from tidegate.api.conditions import Reason
 from tidegate.api.meta import LABEL_VERSION
 from tidegate.kube import Object
+from tidegate.scrubbing import scrub
 from tidegate.targets.kubernetes.health import condition, is_ready
 from tidegate.targets.kubernetes.names import is_leaving, labels_of, section
 from tidegate.targets.kubernetes.stamp import refusals_of
@@ -26,6 +27,7 @@ _PULL_TRIED: Final = frozenset({"ErrImagePull", "RegistryUnavailable"})
 _PULL_FAILED: Final = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 _CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _LONGEST: Final = 300
+_LAST_WORDS: Final = 200  # of a container: who may read a Release may not be who may read its pods' logs
 PATIENCE: Final = 30.0  # seconds that a gateway has to report on a route
 
 
@@ -143,11 +145,11 @@ def _end(ended: Mapping[str, Any]) -> str:
     if "exitCode" not in ended:
         return ""
     reason = f" ({ended['reason']})" if ended.get("reason") and ended["reason"] != "Error" else ""
-    message = _clean(ended.get("message"))
+    message = _clean(ended.get("message"), _LAST_WORDS)
     return f": it exited with code {ended['exitCode']}{reason}" + (f": {message}" if message else "")
 
 
-def _clean(message: object) -> str:
-    """One line, not too long, without the full stop that our sentence sets."""
-    text = " ".join(str(message or "").split()).rstrip(".")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _clean(message: object, longest: int = _LONGEST) -> str:
+    """One line, not too long, without credentials and without the full stop that our sentence sets."""
+    text = " ".join(scrub(str(message or "")).split()).rstrip(".")
+    return text if len(text) <= longest else text[: longest - 1] + "…"
