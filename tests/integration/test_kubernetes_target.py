@@ -20,7 +20,7 @@ from tests.targets.mirror import mirror
 from tests.targets.sample import app, release, version_of
 from tidegate.api.release import Release
 from tidegate.engine.values import FULL, Ensure, Part, Phase, Pin, Retire, Start, State, Status, Version
-from tidegate.errors import NotPermitted, Permanent, Transient
+from tidegate.errors import NotPermitted, Permanent, Rejected, Transient
 from tidegate.kube import (
     CONTROLLERREVISIONS,
     DEPLOYMENTS,
@@ -402,6 +402,13 @@ async def test_a_program_that_is_not_in_the_image_is_told(world: Shop, story: St
     await story.start("v1.0.0")
     content = world.version("v1.0.0").content
     assert "/no-such-program" in await problem_of(story, content, "ContainerConfigError")
+
+
+async def test_a_field_that_the_server_does_not_know_is_refused_with_its_name(world: Shop, story: Story) -> None:
+    (container,) = world.component["kubernetes"]["template"]["spec"]["containers"]
+    container["readynessProbe"] = {"httpGet": {"path": "/ready", "port": 8080}}
+    with pytest.raises(Rejected, match="readynessProbe"):
+        await story.start("v1.0.0")
 
 
 async def test_a_version_without_a_ready_pod_for_thirty_seconds_is_lost_also_after_a_restart_of_ours(

@@ -64,6 +64,11 @@ async def test_each_write_says_who_manages_the_fields(api: FakeApi, reach: Clien
     assert api.writes()[2].query["force"] == "true"
 
 
+async def test_what_is_created_is_validated_strictly(api: FakeApi, reach: Client) -> None:
+    await reach.create(DEPLOYMENTS, "shop", thing(DEPLOYMENTS, "web"))
+    assert api.writes()[0].query["fieldValidation"] == "Strict"
+
+
 async def test_a_write_at_an_old_version_is_a_conflict_and_transient(reach: Client) -> None:
     await reach.create(RELEASES, "shop", thing(RELEASES, "web"))
     stale = {"metadata": {"resourceVersion": "1"}, "status": {"phase": "Idle"}}

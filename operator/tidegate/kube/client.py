@@ -132,9 +132,11 @@ class Client:
     # ---- writes
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        """`namespace` is None for a kind that has none. Raises AlreadyExists."""
+        """`namespace` is None for a kind that has none. Raises AlreadyExists, and Rejected also for a field that the
+        server does not know: left to itself it would drop a typo of the user's in silence."""
         request = Request("create", resource, namespace, body["metadata"].get("name"))
-        return await self._write(request, "POST", resource.path(namespace), body, "application/json", self._manager)
+        query = {**self._manager, "fieldValidation": "Strict"}
+        return await self._write(request, "POST", resource.path(namespace), body, "application/json", query)
 
     async def replace(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         """The whole object; with `metadata.resourceVersion` only if it still has that one. Raises Conflict."""
