@@ -204,6 +204,25 @@ def test_a_route_that_does_not_name_the_service_is_told(tmp_path: Path) -> None:
     assert "names Service storefront" in only(linted(tmp_path, route, document("Release"))).sentence
 
 
+def test_a_service_that_is_not_named_is_that_of_release_and_component(tmp_path: Path) -> None:
+    unnamed = changed("Release", lambda spec: spec["components"][0]["kubernetes"].pop("service"))
+    assert "names Service storefront-web, so" in only(linted(tmp_path, document("HTTPRoute"), unnamed)).sentence
+    route = changed("HTTPRoute", lambda spec: spec["rules"][0]["backendRefs"][0].update(name="storefront-web"))
+    assert linted(tmp_path, route, unnamed) == ()
+    service = {**document("Service"), "metadata": {"name": "storefront-web", "namespace": "shop"}}
+    finding = only(linted(tmp_path, route, service, unnamed))
+    assert finding.path == "spec.components[0].kubernetes"
+    assert "Service storefront-web" in finding.sentence
+
+
+def test_inside_a_pod_spec_only_the_api_server_knows_the_fields(tmp_path: Path) -> None:
+    def slip(spec: Document) -> None:
+        template = spec["components"][0]["kubernetes"]["template"]
+        template["spec"]["containers"][0]["readynessProbe"] = {}
+
+    assert linted(tmp_path, changed("Release", slip)) == ()
+
+
 # ---- the command
 
 

@@ -126,13 +126,15 @@ def _policies(document: Document, release: Release, place: _Place) -> Iterator[F
 
 
 def _named(document: Document, release: Release, place: _Place) -> Iterator[Finding]:
+    from tidegate.targets.kubernetes.names import app_service_name  # dear to load
+
     for index, component in enumerate(release.spec.components):
         path = f"spec.components[{index}].kubernetes"
         kubernetes = component.kubernetes
-        if kubernetes.service is not None:
-            yield from _label(document, f"{path}.service", "Service", kubernetes.service, release, place)
+        service = app_service_name(release.metadata.name, component)
+        where = path if kubernetes.service is None else f"{path}.service"
+        yield from _label(document, where, "Service", service, release, place)
         route = place.theirs.get(("HTTPRoute", kubernetes.traffic.http_route.name))
-        service = kubernetes.service or component.name
         if route is not None and service not in _backends(route.content or {}):
             yield Finding(
                 document,
