@@ -1,5 +1,5 @@
-"""Credentials have no business in a log line, a condition or an Event; where one slips into the words of a library or of
-a container, it is struck out.
+"""Credentials have no business in a log line, a condition or an Event; where one slips into the words of a library or
+of a container, it is struck out.
 """
 
 from __future__ import annotations

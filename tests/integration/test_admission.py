@@ -180,6 +180,12 @@ def pods(image: str) -> Document:
     return {"template": {"spec": {"containers": [{"name": "web", "image": image}]}}}
 
 
+def beside(*first: Document) -> Document:
+    """A pod whose init containers are these."""
+    spec = pods("app:$(version)")["template"]["spec"]
+    return {"template": {"spec": {**spec, "initContainers": list(first)}}}
+
+
 FALLING = [{"weight": 50}, {"weight": 10}, {"weight": 100}]
 
 NONSENSE: list[tuple[Document, str]] = [
@@ -218,6 +224,12 @@ NONSENSE: list[tuple[Document, str]] = [
         "known placeholders are $(component), $(release), $(version)",
     ),
     ({"components": kubernetes(template={"spec": {}})}, "Required value"),
+    (
+        {"components": kubernetes(**beside({"name": "init", "image": "app:$(versoin)"}))},
+        "initContainers[0].image: Invalid value",
+    ),
+    ({"components": kubernetes(**beside({"name": "init"}))}, "initContainers[0].image: Required value"),
+    ({"components": kubernetes(**beside({"image": "app"}))}, "initContainers[0].name: Required value"),
     ({"checks": [{"name": "c", "when": ["EachStep"]}]}, "write exactly one of job and http"),
     ({"checks": [{"name": "c", "when": ["Sometimes"], "job": {"cronJob": "x"}}]}, "Unsupported value"),
     (
@@ -244,6 +256,22 @@ NONSENSE: list[tuple[Document, str]] = [
 @pytest.mark.parametrize(("change", "sentence"), NONSENSE)
 def test_nonsense_in_a_release_is_refused_with_a_sentence(cluster: Cluster, change: Document, sentence: str) -> None:
     assert sentence in cluster.refuses("apply", DRY, "--filename=-", sent=release(**change))
+
+
+@pytest.mark.parametrize("change", [{"service": "other"}, {"traffic": {"httpRoute": {"name": "other"}}}])
+def test_by_which_route_a_component_is_reached_stays_once_it_has_traffic(
+    cluster: Cluster, shop: Document, change: Document
+) -> None:
+    moved = release(components=kubernetes(**change))
+    cluster.apply(moved)  # a typo in a first version can be mended
+    for had in ({"stable": {"version": "v0.9.0"}}, {"stable": None, "touched": True}):
+        status = json.dumps({"status": {"phase": "Completed", **had}})
+        cluster.gives("patch", "release", "shop", "--subresource=status", "--type=merge", "--patch", status)
+        sentence = cluster.refuses("apply", DRY, "--filename=-", sent=moved)
+        assert "service and traffic.httpRoute of a component that has had traffic can't be changed" in sentence
+        cluster.apply(release(components=kubernetes(replicas=9)))
+        renamed = component(name="anew", kubernetes={**component()["kubernetes"], **change})
+        cluster.apply(release(components=[renamed], checks=[], guards=[]))
 
 
 def test_a_release_without_a_spec_is_told_so(cluster: Cluster) -> None:

@@ -39,7 +39,14 @@ _POD_SPEC: Final = {
             "maxItems": 32,
             "x-kubernetes-list-type": "atomic",
             "items": _CONTAINER,
-        }
+        },
+        "initContainers": {
+            "description": "As in a Deployment, with images as in containers.",
+            "type": "array",
+            "maxItems": 16,
+            "x-kubernetes-list-type": "atomic",
+            "items": _CONTAINER,
+        },
     },
     "x-kubernetes-preserve-unknown-fields": True,
 }

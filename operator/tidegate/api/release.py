@@ -244,6 +244,26 @@ class ReleaseSpec(Model):
         return self
 
 
+ROUTE_MESSAGE: Final = (
+    "service and traffic.httpRoute of a component that has had traffic can't be changed: the old route would stay on "
+    "the old version for ever; remove the component and add it under another name, or delete the Release and create it "
+    "anew"
+)
+
+
+def _service_cel(component: str) -> str:
+    own = f"{component}.kubernetes.service"
+    return f"(has({own}) ? {own} : self.metadata.name + '-' + {component}.name)"
+
+
+_REACHED_AS_BEFORE: Final = (
+    "!has(self.status) || !(has(self.status.stable) || has(self.status.touched)) || oldSelf.spec.components.all(old, "
+    "self.spec.components.all(new, new.name != old.name || "
+    "(new.kubernetes.traffic.httpRoute.name == old.kubernetes.traffic.httpRoute.name && "
+    f"{_service_cel('new')} == {_service_cel('old')})))"
+)
+
+
 class Release(Model):
     """What version of one app should be live, in which components, by which steps, under which guards."""
 
@@ -263,6 +283,7 @@ class Release(Model):
                 f"self.spec.checks.all(c, size(self.metadata.name) + size(c.name) <= {LONGEST_NAMES})",
                 _too_long("a check"),
             ),
+            Rule(_REACHED_AS_BEFORE, ROUTE_MESSAGE, ".spec.components"),
         ),
     )
 

@@ -23,6 +23,7 @@ from tidegate.targets.kubernetes.workload import claim_of
 from tidegate.targets.port import Problem, Sight, Size
 
 ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
+ROUTE_CHANGED: Final = "RouteChanged"
 SERVICE_SHARED: Final = "ServiceShared"
 CRONJOB_MISSING: Final = "CronJobMissing"
 REVISION_LOST: Final = "RevisionLost"
@@ -80,6 +81,8 @@ def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: N
     app, service = view.app, view.app_service(component)
     name = app_service_name(app.name, component)
     refused = pinning.may_use(app, service, name)
+    if view.reached_anew(part):
+        notes.refusals.append(_reached_anew(view, part, component))
     if refused:
         notes.refusals.append(Problem(part, "", Reason.NOT_PERMITTED, refused, lasting=True))
     elif other := _same_service(view, part, name):
@@ -144,6 +147,17 @@ def _is_first(view: View, part: str) -> bool:
     """Whether no version of ours has served this part yet."""
     stable = view.app.status.stable
     return stable is None or stable.runs(part) is None
+
+
+def _reached_anew(view: View, part: str, component: Component) -> Problem:
+    """`component` is as the stable version is reached."""
+    route, service = component.kubernetes.traffic.http_route.name, app_service_name(view.app.name, component)
+    sentence = (
+        f"Component {part} is reached by HTTPRoute {route} and Service {service}, and the spec names others; the old "
+        f"route would stay on the old version for ever. Write {route} and {service} again, or remove the component and "
+        "add it under another name."
+    )
+    return Problem(part, "", ROUTE_CHANGED, sentence, lasting=True)
 
 
 def _names_nothing(part: str, route: Object, service: str) -> Problem:

@@ -59,15 +59,40 @@ class View:
         return frozenset({*self.revisions, *self.needed, *running, self.app.revision})
 
     def component(self, part: str) -> Component | None:
-        """As the spec has it now; a part that it no longer has, as a version that still matters had it."""
+        """As the spec has it now; a part that it no longer has, as a version that still matters had it.
+
+        Its traffic comes the way that it came to the stable version, whatever the spec says: see `reached_anew`.
+        """
         if found := self.app.components.get(part):
-            return found
+            stable = self._stable_component(part)
+            if stable is None or not self.reached_anew(part):
+                return found
+            way = {"traffic": stable.kubernetes.traffic, "service": stable.kubernetes.service}
+            return found.model_copy(update={"kubernetes": found.kubernetes.model_copy(update=way)})
         status = self.app.status
         versions: Sequence[Version | None] = (status.stable, status.candidate, status.previous)
         contents = [version.runs(part) or "" for version in versions if version is not None]
         ranked = [self.revisions[content] for content in contents if content in self.revisions]
         ranked += sorted(self.revisions.values(), key=lambda revision: -revision.number)
         return next((found for revision in ranked if (found := revision.components.get(part))), None)
+
+    def _stable_component(self, part: str) -> Component | None:
+        stable = self.app.status.stable
+        revision = self.revisions.get(stable.runs(part) or "") if stable else None
+        return revision.components.get(part) if revision else None
+
+    def reached_anew(self, part: str) -> bool:
+        """Whether the spec names another route or Service than that by which the stable version is reached.
+
+        The API server refuses such an edit; followed, it would leave the old route on the old version for ever.
+        """
+        now, stable = self.app.components.get(part), self._stable_component(part)
+        if now is None or stable is None:
+            return False
+        name = self.app.name
+        return now.kubernetes.traffic != stable.kubernetes.traffic or app_service_name(name, now) != app_service_name(
+            name, stable
+        )
 
     def component_at(self, part: str, content: str) -> tuple[Component, str] | None:
         """As it is to run at a content, with its version; None if that revision is not kept and is not the spec's."""
