@@ -1,6 +1,6 @@
 """What the guards of a Release say: questions asked in the background, answers judged here, readings for the status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tidegate.api import Effective, GuardStatus, Samples
@@ -9,7 +9,7 @@ from tidegate.api.meta import short
 from tidegate.api.status import ReleaseStatus
 from tidegate.controller.picture import Obstacle
 from tidegate.controller.sampling import Reading, Sampler
-from tidegate.engine.guards import Arm, Ask, Judgement, Side, asks, judge, strongest
+from tidegate.engine.guards import STRONGEST_FIRST, Arm, Ask, Judgement, Side, asks, judge, strongest
 from tidegate.engine.promise import takes_part
 from tidegate.engine.records import Record
 from tidegate.engine.values import CLIMBING, Evidence, Part, Phase, Status, Verdict, Version
@@ -18,6 +18,14 @@ from tidegate.targets.port import App, Sight
 
 BASELINE: Final = 300.0
 """Seconds before the start of a climb in which stable's numbers count as its baseline."""
+
+# What keeps a status far from the 1.5 MiB that etcd takes, whatever policies there are.
+RECORDS: Final = 128
+"""Guards of which a record is kept, each of at most 2 KiB: the first that have one."""
+SHOWN: Final = 512
+"""Guards that are shown: as many as a Release itself can have, 32 of each of its 16 components."""
+LONGEST_MESSAGE: Final = 512
+"""Characters."""
 
 
 class Judged(NamedTuple):
@@ -56,13 +64,27 @@ class Judging:
             judgement = judge(reading.ask, reading.candidate, reading.stable, record)
             judged.append(judgement)
             shown.append(_shown(judgement, before, now))
-        return Judged(strongest(j.acting for j in judged), evidence, tuple(shown))
+        return Judged(strongest(j.acting for j in judged), evidence, within_bounds(shown))
 
     def forget(self, key: Key) -> None:
         self._sampler.forget(key)
 
     async def close(self) -> None:
         await self._sampler.close()
+
+
+def within_bounds(shown: Sequence[GuardStatus]) -> tuple[GuardStatus, ...]:
+    """What of it stands in the status: the first records; and of too many guards those that say the worst."""
+    recorded = [index for index, guard in enumerate(shown) if guard.record]
+    kept = frozenset(recorded[:RECORDS])
+    bare = [
+        guard if index in kept or not guard.record else guard.model_copy(update={"record": ""})
+        for index, guard in enumerate(shown)
+    ]
+    if len(bare) <= SHOWN:
+        return tuple(bare)
+    worst = sorted(range(len(bare)), key=lambda i: (i not in kept, STRONGEST_FIRST.index(bare[i].verdict)))
+    return tuple(bare[index] for index in sorted(worst[:SHOWN]))
 
 
 def _identity(ask: Ask) -> tuple[str, str, str]:
@@ -174,6 +196,10 @@ def _shown(judgement: Judgement, before: GuardStatus | None, now: float) -> Guar
         samples=Samples(candidate=judgement.samples[0], stable=judgement.samples[1]),
         since=before.since if before and same else now,
         through=judgement.through or None,
-        message=judgement.sentence,
+        message=_cut(judgement.sentence),
         record=judgement.record.encode() if judgement.record else "",
     )
+
+
+def _cut(sentence: str) -> str:
+    return sentence if len(sentence) <= LONGEST_MESSAGE else sentence[: LONGEST_MESSAGE - 1] + "…"
