@@ -30,7 +30,7 @@ def test_a_changed_memory_is_looked_at_again_without_waiting_for_anybody() -> No
     nobody = cast(Any, None)
     loop = Loop(nobody, nobody, nobody, nobody, Leader(), nobody, wall=lambda: 1000.0)
     was, written = Status(phase=Phase.REVERTING), ReleaseStatus()
-    picture = cast(Any, SimpleNamespace(before=was, refused=(), expires_at=None))
+    picture = cast(Any, SimpleNamespace(before=was, refused=()))
 
     def next_look(status: Status) -> float | None:
         seen = Attention("uid", 0.0, 0.0)

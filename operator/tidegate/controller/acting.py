@@ -60,7 +60,6 @@ class Actor:
                 calls.append(("answer an Intervention", self._settler.answer(app, effect, picture.now)))
             elif isinstance(effect, Forget):
                 calls.append(("let the Release go", self._settler.forget(app, effect)))
-        calls += [("remove an old Intervention", self._settler.remove(app, name)) for name in picture.expired]
         return calls
 
     async def _guarded(self, name: str, call: Awaitable[None]) -> Obstacle | None:

@@ -25,6 +25,7 @@ from tidegate.controller.parts import Parts
 from tidegate.controller.queue import LONGEST_PASS, Queue
 from tidegate.controller.settings import Settings
 from tidegate.controller.sweep import Sweep
+from tidegate.controller.tidying import Tidying
 from tidegate.controller.watch import watch
 from tidegate.errors import Permanent, TidegateError, Unavailable
 from tidegate.kube.client import Client
@@ -138,6 +139,7 @@ class Process:
         self.gate = self._elector.gate
         self._pulse = Pulse(metrics)
         cluster = Cluster(client, self.store)
+        self._tidying = Tidying(cluster, self.gate, period=settings.sweep)
         self._events = Reporter(client, settings.identity)
         self._loop = build(Parts(settings, cluster, self.queue, self.gate, metrics, self._events))
         self.health = Health(
@@ -187,6 +189,7 @@ class Process:
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._elector.run(), name="elector")
             group.create_task(self._work(), name="work")
+            group.create_task(self._tidying.run(), name="tidying")
 
     async def _work(self) -> None:
         await self.gate.opened()

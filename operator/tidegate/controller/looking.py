@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Protocol
 
 from tidegate.api import effective
 from tidegate.api.conditions import Reason
@@ -36,9 +36,6 @@ from tidegate.errors import Invalid
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Target
-
-KEPT: Final = 30 * 86_400.0
-"""Seconds for which an answered Intervention is kept."""
 
 
 class CheckRunner(Protocol):
@@ -77,7 +74,6 @@ class Looker:
         force = effective(release, policies)
         people = tuple(_readable(self._of(app)))
         acts, refused = self._acts(app, people)
-        expired, expires_at = _expired(people, now)
         spec = spec_of(release, force, stable=status.stable, acts=acts, tick=self._tick)
         sight = await self._target.observe(app, demand(spec, status), now)
         judged = self._judging.judge(app, force, spec.version, sight, written, now)
@@ -115,8 +111,6 @@ class Looker:
             obstacles=obstacles,
             troubles=troubles,
             refused=refused,
-            expired=expired,
-            expires_at=expires_at,
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 
@@ -190,13 +184,6 @@ def _readable(documents: Iterable[Object]) -> Iterator[Intervention]:
 def _is_new(status: Status, part: str) -> bool:
     """Nothing of ours serves there yet, and nothing of ours is on its way there."""
     return status.phase not in (*CLIMBING, Phase.REVERTING) and not (status.stable and status.stable.runs(part))
-
-
-def _expired(people: Iterable[Intervention], now: float) -> tuple[tuple[str, ...], float | None]:
-    """Names of those that were answered so long ago that nobody looks for them, and when the next will be."""
-    answered = [(i.metadata.name, i.status.at + KEPT) for i in people if i.status and i.status.outcome and i.status.at]
-    gone = tuple(name for name, until in answered if until <= now)
-    return gone, min((until for _, until in answered if until > now), default=None)
 
 
 def _key(check: CheckStatus) -> CheckKey:

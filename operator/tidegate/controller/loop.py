@@ -233,13 +233,13 @@ class Loop:
         """Run the effects. What failed, or was asked for again and again, is backed off; looking and guarding are not.
         `confirmed`: a compare-and-swap has just told that we lead."""
         effects = (*decision.effects, *picture.refused)
-        if not effects and not picture.expired:
+        if not effects:
             attention.troubles, attention.failures, attention.repeats, attention.rest_until = (), 0, 0, 0.0
             return
         if not confirmed:
             if picture.now < attention.rest_until:
                 return
-            if effects and not (self._leadership.safe_for(self._actor.limit) and await self._unchanged(key, document)):
+            if not (self._leadership.safe_for(self._actor.limit) and await self._unchanged(key, document)):
                 attention.rest_until = self._now() + FIRST_RETRY  # the Lease is renewed soon, or lost
                 return
         self._audience.acting(document, picture, effects)
@@ -258,7 +258,7 @@ class Loop:
         wrote: bool,
     ) -> float | None:
         """When effects may be done again, or when the engine says, or when readings are due to be written."""
-        wakes = [decision.wake_at, picture.expires_at]
+        wakes = [decision.wake_at]
         if decision.status != picture.before:
             # The engine reckons with a look at whatever has changed, its own memory too; and our own write is in the
             # store before the watch tells of it, so that it wakes nobody.

@@ -35,8 +35,6 @@ class Picture:
     troubles: tuple[Obstacle, ...] = ()
     authors: Mapping[str, str] = field(default_factory=dict)
     refused: tuple[Answer, ...] = ()  # acts that the engine never hears of
-    expired: tuple[str, ...] = ()  # names of Interventions that were answered long ago
-    expires_at: float | None = None  # when the next of them will be
 
     def problems_of(self, content: str, parts: tuple[str, ...]) -> tuple[Problem, ...]:
         return tuple(p for p in self.sight.problems if p.part in parts and p.content in ("", content))

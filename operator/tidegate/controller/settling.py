@@ -37,10 +37,6 @@ class Settler:
             except NotFound:
                 return
 
-    async def remove(self, app: App, intervention: str) -> None:
-        """Take away an Intervention that was answered long ago."""
-        await self._cluster.delete(INTERVENTIONS, app.namespace, intervention)
-
     async def forget(self, app: App, forget: Forget) -> None:
         """Traffic first, then what is ours, then the finalizer: only then is the object gone."""
         await self._target.forget(app, forget.settled)
