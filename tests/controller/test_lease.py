@@ -330,6 +330,29 @@ async def test_over_the_wire_one_leads_and_the_other_follows_on_release() -> Non
         await asyncio.wait({second_task})
 
 
+async def test_a_renewal_that_arrived_though_it_was_cut_off_does_not_keep_the_lease_from_others() -> None:
+    async with FakeApi() as api, api.client() as client:
+        first, task = await _elected(api, client, "one")
+        await first.gate.opened()
+        task.cancel()
+        await asyncio.wait({task})
+        api.put(LEASES, api.objects[LEASES, SYSTEM, "tidegate"])  # ours, and nobody heard the answer
+        await first.release()
+        assert api.objects[LEASES, SYSTEM, "tidegate"]["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_that_another_holds_by_now_is_left_to_him() -> None:
+    async with FakeApi() as api, api.client() as client:
+        first, task = await _elected(api, client, "one")
+        await first.gate.opened()
+        task.cancel()
+        await asyncio.wait({task})
+        lease = api.objects[LEASES, SYSTEM, "tidegate"]
+        api.put(LEASES, {**lease, "spec": {**lease["spec"], "holderIdentity": "two"}})
+        await first.release()
+        assert api.objects[LEASES, SYSTEM, "tidegate"]["spec"]["holderIdentity"] == "two"
+
+
 async def test_a_lease_made_anew_has_an_epoch_above_that_of_the_deleted_one() -> None:
     async with FakeApi() as api, api.client() as client:
         first, first_task = await _elected(api, client, "one")

@@ -136,10 +136,17 @@ class Elector:
         self.gate.shut()
         if not led or self._known is None:
             return
-        spec = {**self._known["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _instant()}
+        left = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _instant()}
         try:
             async with asyncio.timeout(self._term.renew / 2):
-                await self._write(spec)
+                try:
+                    await self._write({**self._known["spec"], **left})
+                except Conflict:
+                    # A renewal of ours, cut off by the end, has arrived all the same: or it is another's by now.
+                    lease = await self._client.get(LEASES, self._namespace, self._name)
+                    self._see(lease)
+                    if self.gate.holder == self.identity:
+                        await self._write({**lease["spec"], **left})
         except (TidegateError, TimeoutError) as error:
             logger.warning("the Lease was not released, others wait until it has run out: %s", str(error) or _NO_ANSWER)
 
