@@ -114,8 +114,8 @@ def test_one_step_to_a_hundred_is_a_rise_too() -> None:
 def test_a_component_with_steps_of_its_own_is_bound_too() -> None:
     components = [{**document("Release")["spec"]["components"][0], "steps": ladder(60, 100)}]
     found = effective(release(components=components, checks=[]), [policy("p", ladder=bounds(maxFirst=10))])
-    assert [step.weight.written for step in found.ladder_of("web")] == [60, 100]
-    assert found.ladder_of("other") == found.steps == DEFAULT_LADDER
+    assert [(name, [step.weight.written for step in steps]) for name, steps in found.own_steps] == [("web", [60, 100])]
+    assert found.steps == DEFAULT_LADDER
     assert found.violations == (
         "the steps of component web: the first step is 60 %, and policy p allows at most 10 %: begin with 10 or less",
     )

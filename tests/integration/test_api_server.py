@@ -82,9 +82,6 @@ async def test_verbs_and_errors_are_as_the_client_says(client: Client, namespace
     stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"selector": {"a": "c"}}}
     with pytest.raises(Conflict):
         await client.merge(SERVICES, namespace, "web", stale)
-    test = [{"op": "test", "path": "/spec/selector/a", "value": "x"}]
-    with pytest.raises(Rejected):
-        await client.json_patch(SERVICES, namespace, "web", test)
     with pytest.raises(Rejected, match="refused to patch Service"):
         await client.merge(SERVICES, namespace, "web", {"spec": {"ports": [{"port": 99999}]}})
     with pytest.raises(Conflict):
@@ -98,13 +95,6 @@ async def test_a_patch_that_changes_nothing_leaves_the_version_as_it_is(client: 
     made = await client.create(SERVICES, namespace, service("web", namespace))
     again = await client.merge(SERVICES, namespace, "web", {"spec": {"ports": made["spec"]["ports"]}})
     assert version_of(again) == version_of(made)
-
-
-async def test_apply_owns_its_fields_and_takes_others_only_by_force(client: Client, namespace: str) -> None:
-    body = {**service("web", namespace), "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}
-    await client.apply(SERVICES, namespace, "web", body)
-    managers = (await client.get(SERVICES, namespace, "web"))["metadata"]["managedFields"]
-    assert [(m["manager"], m["operation"]) for m in managers] == [("tidegate", "Apply")]
 
 
 async def test_a_list_comes_whole_in_chunks_by_label_and_as_metadata(

@@ -52,16 +52,13 @@ async def test_what_was_created_can_be_read_changed_and_deleted(reach: Client) -
 async def test_each_write_says_who_manages_the_fields(api: FakeApi, reach: Client) -> None:
     await reach.create(DEPLOYMENTS, "shop", thing(DEPLOYMENTS, "web"))
     await reach.merge(DEPLOYMENTS, "shop", "web", {})
-    await reach.apply(DEPLOYMENTS, "shop", "web", thing(DEPLOYMENTS, "web"), force=True)
-    await reach.json_patch(DEPLOYMENTS, "shop", "web", [])
-    assert [seen.query["fieldManager"] for seen in api.writes()] == ["tidegate"] * 4
+    await reach.replace(DEPLOYMENTS, "shop", "web", thing(DEPLOYMENTS, "web"))
+    assert [seen.query["fieldManager"] for seen in api.writes()] == ["tidegate"] * 3
     assert [seen.content_type for seen in api.writes()] == [
         "application/json",
         "application/merge-patch+json",
-        "application/apply-patch+yaml",
-        "application/json-patch+json",
+        "application/json",
     ]
-    assert api.writes()[2].query["force"] == "true"
 
 
 async def test_what_is_created_is_validated_strictly(api: FakeApi, reach: Client) -> None:

@@ -59,10 +59,6 @@ class Effective:
     violations: tuple[str, ...]
     """What the ladder must not be, a sentence each."""
 
-    def ladder_of(self, component: str) -> tuple[Step, ...]:
-        """The ladder of that component: its own, or the common one."""
-        return next((steps for name, steps in self.own_steps if name == component), self.steps)
-
 
 def policies_for(release: str, policies: Iterable[ReleasePolicy]) -> tuple[ReleasePolicy, ...]:
     """The policies that apply to the Release of that name, by name, so that every pass sees them in one order."""

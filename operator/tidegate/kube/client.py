@@ -35,8 +35,6 @@ READ_TRIES: Final = 3
 PATIENCE_SECONDS: Final = 5.0  # a longer Retry-After is the caller's to wait for
 
 _MERGE: Final = "application/merge-patch+json"
-_JSON_PATCH: Final = "application/json-patch+json"
-_APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -152,32 +150,6 @@ class Client:
         request = Request("patch", resource, namespace, name, subresource)
         return await self._write(
             request, "PATCH", resource.path(namespace, name, subresource), body, _MERGE, self._manager
-        )
-
-    async def apply(
-        self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool = False
-    ) -> Object:
-        """Server-side apply, as our field manager. `force` takes fields over from others.
-
-        Raises Conflict where another manager owns a field, unless forced.
-        """
-        request = Request("patch", resource, namespace, name)
-        query = {**self._manager, "force": "true" if force else "false"}
-        return await self._write(request, "PATCH", resource.path(namespace, name), body, _APPLY, query)
-
-    async def json_patch(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        operations: Sequence[Mapping[str, Any]],
-        *,
-        subresource: str | None = None,
-    ) -> Object:
-        """JSON patch (RFC 6902). Raises Rejected where a `test` in it fails, NotFound."""
-        request = Request("patch", resource, namespace, name, subresource)
-        return await self._write(
-            request, "PATCH", resource.path(namespace, name, subresource), operations, _JSON_PATCH, self._manager
         )
 
     async def delete(

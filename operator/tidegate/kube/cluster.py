@@ -7,8 +7,8 @@ watch lags behind.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple
 
 from tidegate.errors import NotFound, Unavailable
 from tidegate.kube.client import Client, Propagation
@@ -80,35 +80,11 @@ class Cluster:
         name = str(body["metadata"].get("name", ""))
         return await self._written(resource, namespace, name, self.client.create(resource, namespace, body))
 
-    async def replace(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
-        """The whole object; with `metadata.resourceVersion` a compare-and-swap. Raises Conflict."""
-        return await self._written(resource, namespace, name, self.client.replace(resource, namespace, name, body))
-
     async def merge(
         self, resource: Resource, namespace: str, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
         """Merge patch; with `metadata.resourceVersion` in it a compare-and-swap. Raises Conflict."""
         call = self.client.merge(resource, namespace, name, body, subresource=subresource)
-        return await self._written(resource, namespace, name, call)
-
-    async def apply(
-        self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool = False
-    ) -> Object:
-        """Server-side apply. Raises Conflict where another manager owns a field, unless forced."""
-        call = self.client.apply(resource, namespace, name, body, force=force)
-        return await self._written(resource, namespace, name, call)
-
-    async def json_patch(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        operations: Sequence[Mapping[str, Any]],
-        *,
-        subresource: str | None = None,
-    ) -> Object:
-        """JSON patch. Raises Rejected where a `test` in it fails."""
-        call = self.client.json_patch(resource, namespace, name, operations, subresource=subresource)
         return await self._written(resource, namespace, name, call)
 
     async def delete(
