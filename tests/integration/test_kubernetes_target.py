@@ -255,6 +255,29 @@ async def test_one_write_for_all_parts_of_a_route_and_what_is_not_ours_stays(wor
     assert (await story.reading()).split == story.split(10_000)
 
 
+async def test_a_version_with_another_port_is_reached_by_its_own_also_behind_the_apps_service(
+    world: Shop, story: Story
+) -> None:
+    await story.running("v1.0.0")
+    await world.target.pin(story.app, Pin("web", story.old.content))
+    kubernetes = world.component["kubernetes"]
+    (container,) = kubernetes["template"]["spec"]["containers"]
+    kubernetes["port"] = 9090
+    container["env"] = [{"name": "ADDRESS", "value": ":9090"}]
+    container["readinessProbe"]["httpGet"]["port"] = container["ports"][0]["containerPort"] = 9090
+    story.new = world.version("v1.1.0")
+    await story.running("v1.1.0")
+    story.app = story.asking("v1.1.0", stable=story.old)
+    for move, (share, served, port) in enumerate(((FULL, "v1.1.0", 9090), (0, "v1.0.0", 8080)), start=1):
+        await story.ensure(story.split(share), move)
+        await story.until(lambda counts, served=served: counts == {served: 20}, requests=20)  # type: ignore[misc]
+        content = story.new.content if share else story.old.content
+        await world.refresh()
+        await world.target.pin(story.app, Pin("web", content))
+        (entry,) = (await world.client.get(SERVICES, world.namespace, "web"))["spec"]["ports"]
+        assert (entry["port"], entry["targetPort"]) == (8080, port)
+
+
 async def test_a_gateways_status_between_look_and_write_refuses_nothing(world: Shop, story: Story) -> None:
     await story.two_versions()
     await story.ensure(story.split(10_000), move=1)

@@ -30,7 +30,7 @@ def backends(**changes: Any) -> Backends:
         "lost": {LOST_SERVICE: LOST},
         **changes,
     }
-    return Backends(**values)
+    return Backends(**{"ports": dict.fromkeys(values["contents"], 8080), **values})
 
 
 def rule(*refs: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -206,6 +206,18 @@ def test_a_rule_that_sends_all_to_others_carries_nothing_of_ours_and_is_left_so(
     assert weights(after[0]) == {"sorry": 100, "graphql": 0, OLD_SERVICE: 0, NEW_SERVICE: 0}
     with pytest.raises(Permanent, match="weight 0 and sends all to other backends"):
         routes.rewrite([maintenance], backends(), split_of(10_000))
+
+
+def test_each_revision_is_reached_by_its_own_port() -> None:
+    ported = backends(ports={OLD_SERVICE: 8080, NEW_SERVICE: 9090})
+    (after,) = routes.rewrite([rule(ref("graphql", 1))], ported, split_of(10_000))
+    assert {entry["name"]: entry["port"] for entry in after["backendRefs"]} == {
+        "graphql": 80,
+        OLD_SERVICE: 8080,
+        NEW_SERVICE: 9090,
+    }
+    (mended,) = routes.rewrite([rule(ref("graphql", 0), ref(OLD_SERVICE, 0, port=9090))], ported, split_of(0))
+    assert {entry["name"]: entry["port"] for entry in mended["backendRefs"]}[OLD_SERVICE] == 8080
 
 
 def test_a_rule_never_grows_beyond_what_the_gateway_api_takes() -> None:

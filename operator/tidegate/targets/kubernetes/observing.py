@@ -207,10 +207,8 @@ def _observe_place(
                 busy_until=busy_until(view, place, now),
             )
         )
-    component = view.component(place.part)
-    port = component.kubernetes.port if component else 0
     ref = workload_name(view.app.name, place.part, place.content)
-    notes.sizes[place] = Size(ref, len(ready), wanted, health.endpoints(ready, port))
+    notes.sizes[place] = Size(ref, len(ready), wanted, health.endpoints(ready, view.port(place)))
     if place.content in view.needed or place in demand:
         notes.problems += problems.of_workload(place.part, place.content, deployment, pods)
         uids = {pod["metadata"]["uid"] for pod in pods}
@@ -234,17 +232,17 @@ def busy_until(view: View, place: Place, now: float, route: Object | None = None
     if component is None or route is None:
         return None
     app, rules = view.app, rules_of(route)
+    departure = view.departure(route, now)
     if routes.weight_of(rules, frozenset({workload_name(app.name, place.part, place.content)})):
         return None
-    if not is_followed(route):
+    if departure.followed is None or not is_followed(route):
         return now + NOT_FOLLOWED
-    until = drained_at(view, component, route)
+    until = drained_at(view, component, departure.followed)
     return until if until > now else None
 
 
-def drained_at(view: View, component: Component, route: Object) -> float:
-    """When the drain after the last move of traffic, by route or by pin, is over."""
-    left = left_at(route, stamp_of(route, view.app.name, view.app.uid))
+def drained_at(view: View, component: Component, left: float) -> float:
+    """When the drain is over, after traffic left by the route and after the pin was moved."""
     service = view.app_service(component)
     unpinned = last_change(service, "f:spec", "f:selector", by_us=True) if service else 0.0
     return max(left, unpinned) + view.drain(component.name)
@@ -279,7 +277,7 @@ def _to_ask(view: View) -> Iterator[Asked]:
                 yield Asked(
                     uid=pod["metadata"]["uid"],
                     pod=pod["metadata"]["name"],
-                    endpoint=health.endpoints([pod], component.kubernetes.port)[0],
+                    endpoint=health.endpoints([pod], view.port(place))[0],
                     version=version[1],
                     probes=component.kubernetes.probes,
                     settled=health.is_ready(pod),

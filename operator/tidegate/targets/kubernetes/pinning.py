@@ -1,6 +1,7 @@
 """The app's own Service: whether we may use it, what it selects, and what serves there before us.
 
 Its selector is pinned to the pods of one revision, the stable one: who calls it directly never meets a candidate.
+`port`, which routes and callers name, never moves; `targetPort` does, where a revision has another port.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def pinned_to(service: Object | None, release: str, part: str, contents: Sequenc
     return content if content and found == selector(release, part, content) else ""
 
 
-def pinned_body(app: App, component: Component, content: str, port: int) -> Object:
-    """The Service, made because there is none. `port` is the one that routes name."""
+def pinned_body(app: App, component: Component, content: str, port: int, target: int) -> Object:
+    """The Service, made because there is none. `port` is the one that routes name, `target` that of the content."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -55,20 +56,38 @@ def pinned_body(app: App, component: Component, content: str, port: int) -> Obje
         },
         "spec": {
             "selector": selector(app.name, component.name, content),
-            "ports": [{"name": "http", "port": port, "targetPort": component.kubernetes.port}],
+            "ports": [{"name": "http", "port": port, "targetPort": target}],
         },
     }
 
 
-def pin_patch(service: Object, release: str, part: str, content: str) -> Object:
-    """A merge patch of the Service as it was read: our selector, and nothing else in it."""
+def pin_patch(service: Object, release: str, part: str, content: str, old: int | None, target: int) -> Object:
+    """A merge patch of the Service as it was read: our selector, and nothing else in it but the port of the pods, where
+    that moves along with them from `old` (None: not known) to `target`."""
     wanted: dict[str, Any] = dict.fromkeys(section(service, "spec").get("selector") or {})
     wanted |= selector(release, part, content)
-    return {"metadata": {"resourceVersion": service["metadata"]["resourceVersion"]}, "spec": {"selector": wanted}}
+    ports: Sequence[dict[str, Any]] = section(service, "spec").get("ports") or ()
+    retargeted = [_retargeted(entry, _is_made(service), old, target) for entry in ports]
+    spec = {"selector": wanted} | ({"ports": retargeted} if retargeted != list(ports) else {})
+    return {"metadata": {"resourceVersion": service["metadata"]["resourceVersion"]}, "spec": spec}
+
+
+def _retargeted(entry: dict[str, Any], made: bool, old: int | None, target: int) -> dict[str, Any]:
+    """In a Service that is the user's, a name, and a number that is none of ours, say what he meant."""
+    there = entry.get("targetPort")
+    return {**entry, "targetPort": target} if made or (isinstance(there, int) and there == old) else entry
+
+
+def _is_made(service: Object) -> bool:
+    return labels_of(service).get(LABEL_MANAGED_BY) == MANAGED_BY
 
 
 def selects_others(service: Object | None, release: str) -> bool:
-    """Whether a Service has a selector that is none of our pins: something else may serve behind it."""
+    """Whether a Service has a selector that is none of our pins: something else may serve behind it.
+
+    A Service without a selector counts as free. Endpoints that somebody wrote for it by hand can't be seen without the
+    right to read endpointslices, which nothing else here needs; docs/releases.md says so.
+    """
     found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
     return bool(found) and not (found.get(LABEL_RELEASE) == release and LABEL_REVISION in found)
 

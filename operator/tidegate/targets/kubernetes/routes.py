@@ -37,9 +37,10 @@ class Backends:
     namespace: str
     route: str  # for sentences
     service: str  # the app's own
-    port: int  # of the revisions' Services
+    port: int  # of the app's own
     pinned: str | None  # the content that `service` selects; None: nothing that we know
     contents: Mapping[str, str]  # Service of a revision -> its content, for each that is there
+    ports: Mapping[str, int]  # the same Services -> their ports: a revision may have another than today's
     may_use_service: bool  # whether `service` is absent, or labelled for us: else it is one of the others
     is_dangling: Callable[[str], bool]  # whether a name that is not in `contents` is that of a lost Service of ours
     lost: Mapping[str, str]  # such a name -> its content, where that is still known
@@ -181,7 +182,7 @@ def handed_back(rules: Sequence[Rule], backends: Backends) -> list[Rule]:
                 weight = 0
         if backends.may_use_service and not any(ref.get("name") == backends.service for ref in refs):
             refs.insert(
-                _place_after_ours(rule, backends, refs), _new_ref(backends.service, ours[0][0], backends, weight)
+                _place_after_ours(rule, backends, refs), _new_ref(backends.service, ours[0][0], backends.port, weight)
             )
         result.append(_with_refs(rule, refs))
     return result
@@ -200,9 +201,10 @@ def _rewritten(rule: Rule, index: int, backends: Backends, targets: Mapping[str,
         if backends.content(ref) is None:
             refs.append(ref)
         elif ref["name"] == backends.service or ref["name"] in backends.contents:
-            refs.append({**ref, "weight": weights.pop(ref["name"], 0)})
+            port = {"port": backends.ports[ref["name"]]} if ref["name"] in backends.ports else {}
+            refs.append({**ref, **port, "weight": weights.pop(ref["name"], 0)})
             last = len(refs) - 1
-    added = [_new_ref(name, ours[0][0], backends, weight) for name, weight in sorted(weights.items())]
+    added = [_new_ref(name, ours[0][0], backends.ports[name], weight) for name, weight in sorted(weights.items())]
     at = last + 1 if last >= 0 else len(refs)
     return _with_refs(rule, _without_excess([*refs[:at], *added, *refs[at:]], backends))
 
@@ -290,9 +292,9 @@ def _names_service(ref: Mapping[str, Any], services: frozenset[str]) -> bool:
     return ref.get("kind", "Service") == "Service" and not ref.get("group") and ref.get("name") in services
 
 
-def _new_ref(name: str, like: Ref, backends: Backends, weight: int) -> Ref:
+def _new_ref(name: str, like: Ref, port: int, weight: int) -> Ref:
     """A ref beside one of ours: with the same filters, since it carries the same traffic."""
-    ref: Ref = {"group": "", "kind": "Service", "name": name, "port": backends.port, "weight": weight}
+    ref: Ref = {"group": "", "kind": "Service", "name": name, "port": port, "weight": weight}
     if like.get("filters"):
         ref["filters"] = deepcopy(like["filters"])
     return ref

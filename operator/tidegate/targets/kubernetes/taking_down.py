@@ -96,7 +96,11 @@ async def _last_look(view: View, place: Place, now: float, unfollowed: bool) -> 
 
 
 def _check_drained(view: View, place: Place, component: Component, route: Object, now: float, unfollowed: bool) -> None:
-    until = drained_at(view, component, route) if unfollowed else busy_until(view, place, now, route)
+    until = (
+        drained_at(view, component, view.departure(route, now).seen)
+        if unfollowed
+        else busy_until(view, place, now, route)
+    )
     if until is not None and until > now:
         moment = f"{datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC"
         name = workload_name(view.app.name, place.part, place.content)

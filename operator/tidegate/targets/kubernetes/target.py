@@ -12,6 +12,7 @@ from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
 from tidegate.errors import AlreadyExists, Conflict, NotPermitted, Permanent, TidegateError, Transient
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, SERVICES, Cluster, Key, Object
 from tidegate.targets.kubernetes import pinning, problems, revisions, routes, taking_down, workload
+from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
     content_of,
@@ -46,6 +47,7 @@ class KubernetesTarget:
         self._clock = clock
         self._prober = prober or Prober(wake)
         self._neighbours = Neighbours(cluster, wake)
+        self._departures = Departures()
 
     async def close(self) -> None:
         """End what runs in the background."""
@@ -59,6 +61,7 @@ class KubernetesTarget:
         """Keep nothing in mind of a Release that is gone."""
         self._prober.forget(key)
         self._neighbours.forget(key)
+        self._departures.forget(key)
 
     # ---- traffic
 
@@ -98,15 +101,17 @@ class KubernetesTarget:
     async def pin(self, app: App, pin: Pin) -> None:
         view = self._view(app)
         component = _component(view, pin.part)
-        name = app_service_name(app.name, component)
+        name, target = app_service_name(app.name, component), view.port(Place(pin.part, pin.content))
         service = await self._cluster.read(SERVICES, app.namespace, name)
         if refused := pinning.may_use(app, service, name):
             raise NotPermitted(refused)
         if service is None:
-            port = _port_in_route(view, component, name)
-            await self._cluster.create(SERVICES, app.namespace, pinning.pinned_body(app, component, pin.content, port))
+            body = pinning.pinned_body(app, component, pin.content, view.own_port(component), target)
+            await self._cluster.create(SERVICES, app.namespace, body)
         elif not pinning.pinned_to(service, app.name, pin.part, [pin.content]):
-            patch = pinning.pin_patch(service, app.name, pin.part, pin.content)
+            left = pinning.pinned_to(service, app.name, pin.part, sorted(view.known))
+            old = view.port(Place(pin.part, left)) if left else None
+            patch = pinning.pin_patch(service, app.name, pin.part, pin.content, old, target)
             await self._cluster.merge(SERVICES, app.namespace, name, patch)
 
     # ---- what runs
@@ -196,7 +201,7 @@ class KubernetesTarget:
                 return
 
     def _view(self, app: App) -> View:
-        return View(self._cluster, app)
+        return View(self._cluster, app, self._departures)
 
 
 def _component(view: View, part: str) -> Component:
@@ -245,11 +250,3 @@ def _check_ours(view: View, kind: str, obj: Object, place: Place) -> None:
         raise Permanent(f"{kind} {name} is there already and was not made for this revision. Rename or delete it.")
     if is_leaving(obj):
         raise Transient(f"{kind} {name} is being deleted. It is made again when it is gone.")
-
-
-def _port_in_route(view: View, component: Component, service: str) -> int:
-    """The port by which the route names a Service that is not there yet."""
-    route = view.route(component.name)
-    refs = routes.each_ref(rules_of(route)) if route else ()
-    named = (int(ref["port"]) for ref in refs if ref.get("name") == service and ref.get("port"))
-    return next(named, component.kubernetes.port)

@@ -11,6 +11,7 @@ from tidegate.api.release import Component
 from tidegate.engine.values import Version
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, PODS, SERVICES, Cluster, Key, Object, Resource
 from tidegate.targets.kubernetes import pinning
+from tidegate.targets.kubernetes.departures import Departure, Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
     content_of,
@@ -21,7 +22,8 @@ from tidegate.targets.kubernetes.names import (
     workload_name,
 )
 from tidegate.targets.kubernetes.revisions import Revision, kept, needed
-from tidegate.targets.kubernetes.routes import Backends
+from tidegate.targets.kubernetes.routes import Backends, each_ref
+from tidegate.targets.kubernetes.stamp import stamp_of
 from tidegate.targets.port import App
 
 DRAIN: Final = 30.0  # seconds, where the component says nothing
@@ -37,9 +39,10 @@ class Place(NamedTuple):
 class View:
     """Nothing here asks the server."""
 
-    def __init__(self, cluster: Cluster, app: App) -> None:
+    def __init__(self, cluster: Cluster, app: App, departures: Departures) -> None:
         self.cluster, self.app = cluster, app
         self.key = Key(app.namespace, app.name)
+        self._departures = departures
 
     # ---- what is kept
 
@@ -113,6 +116,14 @@ class View:
         drain = component.kubernetes.drain if component else None
         return DRAIN if drain is None else drain
 
+    def port(self, place: Place) -> int:
+        """By which the pods of a revision, and its Service, are reached: not always the one that the spec has today."""
+        for entry in section(self.services.get(place, {}), "spec").get("ports") or ():
+            return int(entry["port"])
+        found = self.component_at(*place)
+        component = found[0] if found else self.component(place.part)
+        return component.kubernetes.port if component else 0
+
     # ---- what runs
 
     @cached_property
@@ -159,6 +170,10 @@ class View:
         name = self.route_name(part)
         return self.cluster.get(HTTPROUTES, self.app.namespace, name) if name else None
 
+    def departure(self, route: Object, now: float) -> Departure:
+        """The last move of the route's traffic."""
+        return self._departures.look(self.key, route, stamp_of(route, self.app.name, self.app.uid), now)
+
     def app_service(self, component: Component) -> Object | None:
         """The app's own."""
         service = self.cluster.get(SERVICES, self.app.namespace, app_service_name(self.app.name, component))
@@ -167,6 +182,15 @@ class View:
     def pin(self, component: Component) -> str:
         """The content that the app's own Service selects; "" if none that we know."""
         return pinning.pinned_to(self.app_service(component), self.app.name, component.name, sorted(self.known))
+
+    def own_port(self, component: Component) -> int:
+        """Of the app's own Service; while there is none, the one by which the route names it."""
+        for entry in section(self.app_service(component) or {}, "spec").get("ports") or ():
+            return int(entry["port"])
+        name, route = app_service_name(self.app.name, component), self.route(component.name)
+        refs = each_ref(rules_of(route)) if route else ()
+        named = (int(ref["port"]) for ref in refs if ref.get("name") == name and ref.get("port"))
+        return next(named, component.kubernetes.port)
 
     def backends(self, component: Component) -> Backends:
         app, part = self.app, component.name
@@ -183,9 +207,10 @@ class View:
             namespace=app.namespace,
             route=component.kubernetes.traffic.http_route.name,
             service=service,
-            port=component.kubernetes.port,
+            port=self.own_port(component),
             pinned=self.pin(component) or None,
             contents=contents,
+            ports={name: self.port(Place(part, content)) for name, content in contents.items()},
             may_use_service=pinning.may_use(app, self.app_service(component), service) is None,
             is_dangling=lambda name: self._is_lost(part, name),
             lost=lost,
