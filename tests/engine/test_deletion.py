@@ -8,8 +8,8 @@ import pytest
 
 from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import QUICK, nothing, spec, version, world
-from tidegate.engine.values import Act, Action, Forget, Gate, Phase, Verdict
+from tests.engine.world import QUICK, nothing, spec, version, with_road, world
+from tidegate.engine.values import Act, Action, Debt, Forget, Gate, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")
 
@@ -107,3 +107,35 @@ def test_nothing_begins_any_more() -> None:
     )
     loop.run(100)
     assert (loop.status.phase, loop.status.attempt) == (Phase.GONE, 1)
+
+
+# ---- the route is gone before the Release, as when a namespace is deleted
+
+
+def without_road(loop: Loop, *parts: str) -> Loop:
+    for part in parts:
+        loop.world = with_road(loop.world, loop.world.road(part)._replace(split=(), there=False))
+    return loop
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_route_that_is_gone_keeps_nobody(phase: str) -> None:
+    make, _ = PHASES[phase]
+    loop = without_road(make().edit(deleting=True), "web")
+    loop.until_phase(Phase.GONE, within=3)
+    assert loop.world.forgotten is True
+    assert loop.crash().turn(arrive=nothing).decision.effects == (Forget(settled=True),)
+
+
+@pytest.mark.parametrize("weight", [10, 50])
+def test_of_two_the_one_that_is_there_is_settled_first(weight: float) -> None:
+    one, two = version("A", "api", "web"), version("B", "api", "web")
+    loop = climb(world(spec(one), stable=one, parts=("api", "web")), two, broken_by).until_weight(weight)
+    without_road(loop.edit(deleting=True), "api").until_phase(Phase.GONE, within=10)
+    assert loop.split("web") == {"A": 100}
+    assert loop.world.forgotten is True
+
+
+def test_who_does_not_delete_waits_for_a_route_that_is_gone_as_for_one_that_is_unknown() -> None:
+    loop = without_road(start().until_weight(50), "web").run(30)
+    assert (loop.status.phase, [debt for debt, _ in loop.status.owed]) == (Phase.PROGRESSING, [Debt.WRITE])

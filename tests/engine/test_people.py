@@ -7,7 +7,7 @@ import pytest
 from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
 from tests.engine.world import ladder, look, nothing, percent, spec, turn, version, world
-from tidegate.engine.acts import WAITING_ROOM
+from tidegate.engine.acts import MOST_PAUSES, WAITING_ROOM
 from tidegate.engine.values import Action, Answer, Cause, Gate, Phase, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")
@@ -91,6 +91,21 @@ def test_pause_at_lets_it_climb_to_there_and_no_further() -> None:
     loop.person(Action.PAUSE, at=percent(50))
     loop.until_weight(50).run(2_000)
     assert loop.part().weight == percent(50)
+
+
+def test_what_stands_is_not_dropped_for_one_more_pause_that_is_refused() -> None:
+    loop = climbing()
+    stand = [loop.person(Action.PAUSE, at=percent(50 + i)) for i in range(MOST_PAUSES)]
+    loop.run(5)
+    one_more = loop.person(Action.PAUSE, at=percent(90))
+    loop.run(5)
+    assert ({loop.answer(uid) for uid in stand}, loop.answer(one_more)) == ({"Standing"}, "Refused")
+    assert [pause.uid for pause in loop.status.standing] == stand
+    loop.person(Action.RESUME)
+    loop.run(5)
+    again = loop.person(Action.PAUSE)
+    loop.run(5)
+    assert (loop.answer(again), len(loop.status.standing)) == ("Standing", 1)
 
 
 def test_a_pause_stands_whatever_begins_since() -> None:

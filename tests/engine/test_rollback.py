@@ -78,6 +78,55 @@ def test_any_kept_version_may_be_named() -> None:
     assert [r.content for r in loop.status.rejected] == ["C"]
 
 
+def superseded() -> Loop:
+    """C is asked for while B climbs, and the routes do not answer yet: B is still on its way back."""
+    loop = climbing().change(deaf=frozenset({"web"})).edit(version=C).run(5)
+    assert (loop.status.phase, loop.status.cause) == (Phase.REVERTING, Cause.SUPERSEDED)
+    return loop
+
+
+def test_while_what_was_superseded_goes_back_a_rollback_rejects_what_would_begin_next() -> None:
+    loop = superseded()
+    uid = loop.person(Action.ROLLBACK)
+    loop.run(5).change(deaf=frozenset()).until_rest()
+    assert (loop.answer(uid), loop.split(), loop.status.attempt) == ("Done", {"A": 100}, 2)
+    assert (loop.status.phase, {r.content for r in loop.status.rejected}) == (Phase.REVERTED, {"B", "C"})
+    loop.person(Action.RETRY)
+    loop.until_weight(10)
+
+
+def test_superseded_in_the_same_look_it_is_no_other() -> None:
+    loop = climbing().edit(version=C)
+    loop.person(Action.ROLLBACK)
+    loop.until_rest()
+    assert (loop.split(), {r.content for r in loop.status.rejected}) == ({"A": 100}, {"B", "C"})
+
+
+def test_while_another_only_waits_a_rollback_rejects_that_too() -> None:
+    loop = completed().change(start=Gate.SHUT).edit(version=C).run(5)
+    assert loop.status.phase is Phase.WAITING
+    loop.person(Action.ROLLBACK)
+    loop.run(10).change(start=Gate.OPEN).until_rest()
+    assert (loop.split(), loop.status.phase) == ({"A": 100}, Phase.REVERTED)
+    assert {r.content for r in loop.status.rejected} == {"B", "C"}
+    loop.edit(version=version("D", "web")).until_weight(10)
+
+
+def test_what_it_goes_to_is_not_rejected_though_the_spec_asks_for_it() -> None:
+    loop = climbing().edit(version=A)
+    loop.person(Action.ROLLBACK)
+    loop.until_rest()
+    assert (loop.status.phase, [r.content for r in loop.status.rejected]) == (Phase.COMPLETED, ["B"])
+
+
+def test_a_recall_knows_who_asked_for_it_and_why() -> None:
+    for loop in (completed(keep=10, wait=100), completed().edit(version=C).until_weight(50)):
+        loop.change(sick=frozenset({"A"}), deaf=frozenset({"web"})).person(Action.ROLLBACK, version="vA")
+        loop.turn()
+        assert loop.status.recall is not None
+        assert (loop.status.recall.by, loop.status.recall.reason) == ("ana@example.com", "a test")
+
+
 def test_what_is_not_kept_is_refused() -> None:
     loop = completed()
     uid = loop.person(Action.ROLLBACK, version="v0")

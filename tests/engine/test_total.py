@@ -106,7 +106,6 @@ statuses = st.builds(
     proved=numbers,
     parts=by_part(parts),
     cause=st.none() | st.sampled_from(Cause),
-    guilty=st.booleans(),
     turned=times,
     rejected=tuples(st.builds(Rejection, contents, contents, numbers, numbers, times, st.sampled_from(Cause))),
     owed=by_part(st.tuples(st.sampled_from(Debt), times)),

@@ -79,6 +79,7 @@ class Road(NamedTuple):
     stamp: int = 0  # the newest of our moves that was written here
     token: int = 0  # rises with every write of anybody
     pin: str = ""
+    there: bool = True
 
 
 class Watch(NamedTuple):
@@ -155,7 +156,7 @@ def look(w: World) -> Observation:
         evidence = Evidence(status.attempt, tuple((part.name, part.move) for part in status.parts))
         verdict = _verdict(w)
     return Observation(
-        readings=tuple((r.part, Reading(r.split, r.stamp, str(r.token), r.pin)) for r in w.roads),
+        readings=tuple((r.part, _read(r)) for r in w.roads),
         instances=tuple(_against(i, wanted.get((i.part, i.content), 0)) for i in w.running),
         watched=watched(w),
         verdict=verdict,
@@ -165,6 +166,12 @@ def look(w: World) -> Observation:
         checks=w.checks,
         kept=w.kept,
         confirmed=w.confirmed,
+    )
+
+
+def _read(road: Road) -> Reading:
+    return (
+        Reading(road.split, road.stamp, str(road.token), road.pin) if road.there else Reading(None, None, absent=True)
     )
 
 
@@ -267,7 +274,7 @@ def act(w: World, effect: Effect) -> World:
 
 def _write(w: World, effect: Ensure) -> World:
     road, expected = w.road(effect.part), effect.expects
-    if effect.part in w.deaf or (road.stamp, str(road.token)) != (expected.move, expected.token):
+    if effect.part in w.deaf or not road.there or (road.stamp, str(road.token)) != (expected.move, expected.token):
         return w
     return with_road(w, road._replace(split=tuple(sorted(effect.split)), stamp=effect.move, token=road.token + 1))
 

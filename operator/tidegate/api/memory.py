@@ -30,6 +30,10 @@ class Recall(Part):
     """The revision that the spec asked for when this was decided."""
     gave_up: bool = False
     """It did not become ready in time: nothing was changed."""
+    by: str = ""
+    """Who asked for it, where a person did."""
+    reason: str = ""
+    """Why, as they wrote."""
 
 
 class Standing(Part):

@@ -1,11 +1,30 @@
-"""Words with a fixed meaning that a status speaks in. They may grow; a reader bears one that it doesn't know."""
+"""Words with a fixed meaning that a status speaks in. They may grow; a reader bears one that it doesn't know: it is
+read as itself, equals none of the known ones, and is written back as it was.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
-class Phase(StrEnum):
+class Word(StrEnum):
+    """A word of a status. Any text is one; `known` says whether this version of Tidegate has a meaning for it."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        word = str.__new__(cls, value)
+        word._name_ = word._value_ = value
+        return word
+
+    @property
+    def known(self) -> bool:
+        return self.value in {word.value for word in type(self)}
+
+
+class Phase(Word):
     """Where a Release is, for people. Paused is no phase."""
 
     IDLE = "Idle"
@@ -23,7 +42,7 @@ class Phase(StrEnum):
 CLIMBING = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.COMPLETING})
 
 
-class Cause(StrEnum):
+class Cause(Word):
     """Why an attempt was turned back, in the order in which they are asked for."""
 
     PERSON = "Person"
@@ -41,7 +60,7 @@ class Cause(StrEnum):
         return self in (Cause.PERSON, Cause.BREACH, Cause.CHECK_FAILED, Cause.HEALTH_LOST, Cause.DEADLINE)
 
 
-class Verdict(StrEnum):
+class Verdict(Word):
     """What a guard says, strongest first; the strongest of all counts."""
 
     BREACH = "Breach"
@@ -52,7 +71,7 @@ class Verdict(StrEnum):
     PASS = "Pass"
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """How an attempt ended."""
 
     COMPLETED = "Completed"
@@ -62,7 +81,7 @@ class Outcome(StrEnum):
     FAILED = "Failed"
 
 
-class CheckOutcome(StrEnum):
+class CheckOutcome(Word):
     """How a check ended."""
 
     PASSED = "Passed"

@@ -1,7 +1,13 @@
 """The engine's memory, as it stands in `status`: written down, and read again by whoever leads next.
 
-What is read back is what was written: instants to a millisecond, shares exactly. A version that only waits stands in
-`status.candidate`, too, for people; it has no `startedAt` and is no memory.
+What is read back is what was written: instants to a millisecond, shares exactly. What stands beside something goes
+with it: without a candidate there is no `started`, without stable no `stable_since`, without previous no `keep_until`,
+without a cause no `turned`. A version that only waits stands in `status.candidate`, too, for people; it has no
+`startedAt` and is no memory.
+
+A word that a newer Tidegate has written is borne. A rejection and a revert stay what they are, whatever their cause; a
+recall does as its `reject` says; a debt or an act that stands under an unknown name is dropped, since nobody here could
+end it. For an unknown phase see `_phase`.
 """
 
 from typing import Any
@@ -14,6 +20,7 @@ from tidegate.engine.values import (
     Debt,
     Handled,
     Part,
+    Phase,
     Piece,
     Recall,
     Rejection,
@@ -21,42 +28,35 @@ from tidegate.engine.values import (
     Status,
     Version,
 )
-from tidegate.errors import Invalid
 
 BAKE = FULL + 1
 """What `Status.promoted` is when the bake itself counts as full; written as a standing Complete."""
 
+_DEBTS = frozenset(debt.value for debt in Debt)
+
 
 def remember(written: api.ReleaseStatus) -> Status:
-    """The engine's status out of what the object says. Raises Invalid where somebody wrote what we never write."""
-    try:
-        return _remember(written)
-    except ValueError as error:
-        raise Invalid(f"{error}", path="status") from None
-
-
-def _remember(written: api.ReleaseStatus) -> Status:
+    """The engine's status out of what the object says."""
     stable, previous, candidate = written.stable, written.previous, written.candidate
-    climbs = candidate is not None and candidate.started_at is not None
+    climbs = _climbs(written)
     revert = written.revert
     return Status(
-        phase=written.phase,
+        phase=_phase(written),
         attempt=written.attempt,
         move=written.move,
         stable=_version(stable),
         previous=_version(previous),
         candidate=_version(candidate) if climbs else None,
         stable_since=(stable.since or 0.0) if stable else 0.0,
-        started=(candidate.started_at or 0.0) if candidate else 0.0,
+        started=(candidate.started_at or 0.0) if climbs and candidate else 0.0,
         proved=written.proved,
         parts=tuple(_part(component) for component in written.components),
         cause=revert.cause if revert else None,
-        guilty=revert.cause.rejects if revert else False,
         turned=(revert.at or 0.0) if revert else 0.0,
         rejected=tuple(
             Rejection(r.revision, r.version, r.attempt, r.move, r.at or 0.0, Cause(r.cause)) for r in written.rejected
         ),
-        owed=tuple((Debt(owed.debt), owed.since) for owed in written.owed),
+        owed=tuple((Debt(owed.debt), owed.since) for owed in written.owed if owed.debt in _DEBTS),
         keep_until=previous.warm_until if previous else None,
         retiring=written.retiring,
         rescue=written.rescue,
@@ -68,6 +68,24 @@ def _remember(written: api.ReleaseStatus) -> Status:
         ),
         handled=tuple(Handled(h.uid, h.outcome, h.message) for h in written.handled),
     )
+
+
+def _climbs(written: api.ReleaseStatus) -> bool:
+    return written.candidate is not None and written.candidate.started_at is not None
+
+
+def _phase(written: api.ReleaseStatus) -> Phase:
+    """An unknown one is read as what takes nothing for granted: a revert without an end is done again; a candidate with
+    exposure keeps it, and each step asks for all that a step needs; one without is prepared and checked; else nothing
+    is under way."""
+    if written.phase.known:
+        return written.phase
+    if written.revert is not None and written.revert.finished_at is None:
+        return Phase.REVERTING
+    if not _climbs(written):
+        return Phase.WAITING
+    exposed = any(component.share != component.rest for component in written.components)
+    return Phase.PROGRESSING if exposed else Phase.PREPARING
 
 
 def _version(written: api.VersionRef | None) -> Version | None:
@@ -98,7 +116,8 @@ def _recall(written: api.Recall | None) -> Recall | None:
     version = _version(written.version) if written else None
     if written is None or version is None:
         return None
-    return Recall(version, Cause(written.cause), written.reject, written.wanted, written.gave_up)
+    cause = Cause.PERSON if written.reject else Cause.PUT_BACK
+    return Recall(version, cause, written.reject, written.wanted, written.gave_up, by=written.by, reason=written.reason)
 
 
 def _promoted(standing: tuple[api.Standing, ...]) -> int:
@@ -190,6 +209,8 @@ def _write_recall(recall: Recall | None) -> api.Recall | None:
         reject=recall.reject,
         wanted=recall.wanted,
         gave_up=recall.gave_up,
+        by=recall.by,
+        reason=recall.reason,
     )
 
 

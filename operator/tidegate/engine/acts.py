@@ -49,11 +49,9 @@ Reply = tuple[str, str] | None
 
 
 def _pause(p: Pass, act: Act) -> Reply:
-    standing = (*p.status.standing, Standing(act.uid, act.by, act.reason, act.written, act.at))
-    if len(standing) > MOST_PAUSES:
-        loosest = max(standing, key=lambda pause: pause.at or 0)
-        standing = tuple(pause for pause in standing if pause is not loosest)
-    p.set(standing=standing)
+    if len(p.status.standing) >= MOST_PAUSES:
+        return REFUSED, f"{MOST_PAUSES} pauses stand already; Resume lifts them all, then pause again"
+    p.set(standing=(*p.status.standing, Standing(act.uid, act.by, act.reason, act.written, act.at)))
     return STANDING, "climbs no further" + (f" than {act.at / 1000:g} %" if act.at else "") + " until Resume"
 
 
@@ -124,7 +122,8 @@ def _complete(p: Pass, act: Act) -> Reply:
 
 
 def _retry(p: Pass, act: Act) -> Reply:
-    if p.climbing or p.status.phase is Phase.REVERTING:
+    stays = p.status.phase is Phase.REVERTING and p.status.stable is None  # there is no end of this revert to wait for
+    if p.climbing or (p.status.phase is Phase.REVERTING and not stays):
         if p.is_rejected(p.spec.version.content):
             return None  # after the revert, or the two would take turns
         return REFUSED, f"{p.spec.version.name} is not rejected"
@@ -146,18 +145,26 @@ def _rollback(p: Pass, act: Act) -> Reply:
     if act.version is not None and target is None:
         return REFUSED, f"{act.version} is not a completed version that is kept here"
     if p.climbing or status.phase is Phase.REVERTING:
+        to = target or status.stable
         if status.candidate and not status.recall:
             p.reject(status.candidate, Cause.PERSON)
+        if to is None or p.spec.version.content != to.content:
+            p.reject(p.spec.version, Cause.PERSON)  # it may be another one: superseding this, it would begin at once
         if target is not None and status.stable and target.content != status.stable.content:
-            p.set(recall=Recall(target, Cause.PERSON, reject=True, wanted=p.spec.version.content))
-        return DONE, f"back to {target.name if target else status.stable.name if status.stable else 'nothing'}"
+            p.set(recall=_recall(p, target, act))
+        return DONE, f"back to {to.name if to else 'nothing'}"
     target = target if act.version is not None else status.previous
     if target is None:
         return REFUSED, "no earlier version is kept here: name one with rollback.version, or change the spec"
     if status.stable and target.content == status.stable.content:
         return REFUSED, f"{target.name} serves already"
-    p.set(recall=Recall(target, Cause.PERSON, reject=True, wanted=p.spec.version.content))
+    p.set(recall=_recall(p, target, act))
     return DONE, f"back to {target.name}"
+
+
+def _recall(p: Pass, target: Version, act: Act) -> Recall:
+    wanted = p.spec.version.content
+    return Recall(target, Cause.PERSON, reject=True, wanted=wanted, by=act.by, reason=act.reason)
 
 
 def _means_what_is_live(p: Pass, act: Act) -> bool:

@@ -28,7 +28,8 @@ def decide(spec: Spec, status: Status, seen: Observation, now: float) -> Decisio
     p = Pass(spec._replace(tracks=tuple(track for track in spec.tracks if track.ladder)), status, seen, now)
     if status.phase is Phase.GONE:
         # recorded, perhaps not done: said again until the object is gone
-        return Decision(status, (Forget(settled=all(p.at_peace(part) for part in status.parts)),), now + POLL)
+        steady = all(p.at_peace(part) or p.given_back(part) for part in status.parts)
+        return Decision(status, (Forget(settled=steady),), now + POLL)
     if p.newest_move_seen() > status.move:
         if not seen.confirmed:
             return Decision(status, (Reread(),), now)

@@ -51,7 +51,7 @@ def _take_down_leftovers(p: Pass) -> None:
     left = [i for i in p.seen.instances or () if i.state is not State.ABSENT and (i.part, i.content) not in needed]
     for instance in left:
         if (instance.part, instance.content) in serving | pinned:
-            p.wake_in(POLL)
+            p.wake_to_repair()
         elif instance.busy_until is not None and instance.busy_until > p.now:
             p.wake_at(instance.busy_until)
         else:

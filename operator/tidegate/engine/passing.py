@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.engine.promise import demand, load, pin, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
+    FULL,
     Act,
     CheckKey,
     Debt,
@@ -30,6 +31,9 @@ from tidegate.engine.values import (
 
 POLL = 1.0
 """Seconds until the next look where something is unknown or under way. A look is at a cache, and costs nothing."""
+
+REST = 30.0
+"""Seconds until the next look where only a person or the world can end what stands."""
 
 ROLL = 60.0
 """Seconds after which guarded time is written down, so that a crash costs no more than that of a hold."""
@@ -74,6 +78,10 @@ class Pass:
 
     def wake_in(self, delay: float) -> None:
         self.wakes.append(self.now + max(delay, 0.0))
+
+    def wake_to_repair(self) -> None:
+        """Soon; but where no version is proven there is nothing to put anything back to."""
+        self.wake_in(POLL if self.status.stable else REST)
 
     def wake_at(self, when: float) -> None:
         self.wakes.append(max(when, self.now))
@@ -145,6 +153,10 @@ class Pass:
         reading = self.reading(part)
         return self.agrees(part) and reading.move is not None and reading.move >= part.move
 
+    def given_back(self, part: Part) -> bool:
+        """Settled; or the object is to go, and so has the route: there is nothing left to give back."""
+        return self.settled(part) or (self.spec.deleting and self.reading(part).absent)
+
     def agrees(self, part: Part) -> bool:
         """The value is as promised. A late write of an older move may still be on its way."""
         reading = self.reading(part)
@@ -205,7 +217,9 @@ class Pass:
             return False
         if self.is_rejected(status.candidate.content) or verdict in (Verdict.BREACH, Verdict.HOLD, Verdict.UNKNOWN):
             return False
-        if verdict is Verdict.NO_TRAFFIC and any(self.share(p) != 0 for p in self.climbing_parts()):
+        # a first version that is tried again has all traffic already: it is not measured before it is promised that
+        unmeasured = (0,) if status.stable else (0, FULL)
+        if verdict is Verdict.NO_TRAFFIC and any(self.share(p) not in unmeasured for p in self.climbing_parts()):
             return False
         if self.health(status.candidate) is not State.READY or not self._fits(status.candidate, to, names):
             return False

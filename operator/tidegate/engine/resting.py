@@ -129,12 +129,14 @@ def recall(p: Pass) -> None:
 
 
 def go_back(p: Pass, back: Recall) -> None:
-    """One step to 100: no gate, no ladder. What is left behind is no fast way back."""
+    """One step to 100: no gate, no ladder. What is left behind is no fast way back, and what a person rolls back from
+    does not begin by itself: neither that nor what the spec asks for."""
     status = p.status
     left = status.stable
     move = p.next_move()
-    if back.reject and left:
-        p.reject(left, back.cause)
+    for version in (left, p.spec.version):
+        if back.reject and version and version.content != back.version.content:
+            p.reject(version, back.cause)
     names = {x.part for x in back.version.pieces} | {part.name for part in status.parts}
     names |= {x.part for x in left.pieces} if left else set()
     p.set(
@@ -147,7 +149,6 @@ def go_back(p: Pass, back: Recall) -> None:
         recall=None,
         phase=Phase.REVERTING,
         cause=back.cause,
-        guilty=back.reject,
         turned=p.now,
         touched=True,
         proved=0,
@@ -168,7 +169,7 @@ def repair(p: Pass) -> None:
         elif not p.at_peace(part):
             if p.can_go_back(part):
                 p.ensure(part)
-            p.wake_in(POLL)
+            p.wake_to_repair()
     stable = p.status.stable
     if stable and p.health(stable) in (State.ABSENT, State.LOST, State.SHORT, State.STARTING):
         p.start(stable, p.status.proved)
@@ -185,7 +186,7 @@ def _shrink(p: Pass, stable: Version) -> None:
 
 
 def let_go(p: Pass) -> None:
-    steady = all(p.at_peace(part) or part.hand for part in p.status.parts)
+    steady = all(p.at_peace(part) or p.given_back(part) or part.hand for part in p.status.parts)
     if steady or p.status.stable is None:
         p.do(Forget(settled=steady))
         p.set(phase=Phase.GONE, owed=())

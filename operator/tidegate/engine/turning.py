@@ -1,10 +1,10 @@
 """Turning back: the causes in their order, and the way back.
 
-The first five causes reject the revision and must not be masked by the others: a version superseded, and asked for
-again while its breach was unread, would otherwise rise again.
+Those causes that reject the revision (`Cause.rejects`) come first and must not be masked by the others: a version
+superseded, and asked for again while its breach was unread, would otherwise rise again.
 """
 
-from tidegate.engine.passing import POLL, Pass
+from tidegate.engine.passing import POLL, REST, Pass
 from tidegate.engine.promise import promise, takes_part
 from tidegate.engine.values import (
     Cause,
@@ -14,39 +14,40 @@ from tidegate.engine.values import (
     Part,
     Phase,
     State,
+    Version,
 )
 
 
 def turn_back_if_needed(p: Pass) -> None:
-    cause, guilty = why_back(p)
+    cause = why_back(p)
     if cause is not None:
-        turn_back(p, cause, guilty)
+        turn_back(p, cause)
 
 
-def why_back(p: Pass) -> tuple[Cause | None, bool]:
-    """The first cause that holds, and whether it says something about the candidate."""
+def why_back(p: Pass) -> Cause | None:
+    """The first cause that holds."""
     status, candidate = p.status, p.status.candidate
     assert candidate is not None
     rejection = next((r for r in status.rejected if r.content == candidate.content), None)
     if rejection is not None:
-        return rejection.cause, True  # a person rolled this attempt back, in this very pass
+        return rejection.cause  # a person rolled this attempt back, in this very pass
     if p.breached():
-        return Cause.BREACH, True
+        return Cause.BREACH
     if any(key.attempt == status.attempt and outcome is Outcome.FAILED for key, outcome in p.seen.checks):
-        return Cause.CHECK_FAILED, True
+        return Cause.CHECK_FAILED
     if p.exposed() and _candidate_down(p):
-        return Cause.HEALTH_LOST, True
+        return Cause.HEALTH_LOST
     if any(_is_late(p, debt) for debt, _ in status.owed):
-        return Cause.DEADLINE, True
+        return Cause.DEADLINE
     if p.spec.deleting:
-        return Cause.DELETED, False
+        return Cause.DELETED
     if not p.wants_candidate():
         if status.stable and p.spec.version.content == status.stable.content:
-            return Cause.PUT_BACK, False
+            return Cause.PUT_BACK
         if status.stable is not None or not _may_serve(p):
-            return Cause.SUPERSEDED, False
+            return Cause.SUPERSEDED
         # the very first version serves: a newer one waits for its completion, there is nothing else to go back to
-    return None, False
+    return None
 
 
 def _may_serve(p: Pass) -> bool:
@@ -82,10 +83,10 @@ def _is_late(p: Pass, debt: Debt) -> bool:
     return owed is not None and owed >= limit(p, debt)
 
 
-def turn_back(p: Pass, cause: Cause, guilty: bool) -> None:
+def turn_back(p: Pass, cause: Cause) -> None:
     """Every part gets a new move, also where the value looks right: a raise that is still on its way must lose."""
     status = p.status
-    if guilty and status.candidate:
+    if cause.rejects and status.candidate:
         p.reject(status.candidate, cause)
     exposed = status.touched or p.exposed()
     move = p.next_move() if exposed else status.move
@@ -104,7 +105,6 @@ def turn_back(p: Pass, cause: Cause, guilty: bool) -> None:
     p.set(
         phase=Phase.REVERTING,
         cause=cause,
-        guilty=guilty,
         turned=p.now,
         parts=parts,
         owed=(),
@@ -128,19 +128,23 @@ def revert(p: Pass) -> None:
     waiting, stuck = _send_back(p)
     if not waiting and not stuck:
         for part in status.parts:  # those that stable does not have go last, when the others have arrived
-            if not p.settled(part):
+            if not p.given_back(part):
                 p.ensure(part)
                 waiting.append(part)
     if not waiting and not stuck:
         end_revert(p)
         return
-    p.owe(Debt.REVERT)
-    late = _is_late(p, Debt.REVERT)
-    if p.spec.deleting and (late or status.stable is None):
+    nowhere = status.stable is None
+    hopeless = nowhere or _is_late(p, Debt.REVERT)
+    if p.spec.deleting and hopeless:
         p.do(Forget(settled=False))
         p.set(phase=Phase.GONE, owed=())
-    elif (late or status.stable is None) and may_rescue(p):
+    elif hopeless and may_rescue(p):
         begin(p, rescue=True)
+    elif nowhere and not waiting:
+        p.wake_in(REST)  # a first version that was bad stays where it is: the next one is the way out, or a Retry
+    else:
+        p.owe(Debt.REVERT)
 
 
 def _send_back(p: Pass) -> tuple[list[Part], list[Part]]:
@@ -148,7 +152,7 @@ def _send_back(p: Pass) -> tuple[list[Part], list[Part]]:
     stuck: list[Part] = []
     stable = p.status.stable
     for part in p.status.parts:
-        if p.settled(part) or (stable and stable.runs(part.name) is None):
+        if p.given_back(part) or (stable and stable.runs(part.name) is None):
             continue
         if p.can_go_back(part):
             p.ensure(part)
@@ -201,12 +205,18 @@ def begin(p: Pass, rescue: bool) -> None:
         started=p.now,
         phase=Phase.PREPARING,
         cause=None,
-        guilty=False,
         owed=(),
         rescue=rescue,
-        touched=False,
+        touched=_has_traffic(p, wanted),
         promoted=0,
         recall=None,
         parts=tuple(parts),
     )
     p.wake_in(0 if rescue else POLL)
+
+
+def _has_traffic(p: Pass, version: Version) -> bool:
+    """As a first version has that was bad, stayed where it was, and is tried again."""
+    shares = [dict(reading.split or ()).get(version.runs(name) or "", 0) for name, reading in p.seen.readings]
+    stable = p.status.stable
+    return stable is None and any(shares)

@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 from tidegate.api.intervention import Action as Action
 from tidegate.api.release import When as When
+from tidegate.api.words import CLIMBING as CLIMBING
 from tidegate.api.words import Cause as Cause
 from tidegate.api.words import Phase as Phase
 from tidegate.api.words import Verdict as Verdict
 
 FULL = 100_000
-
-
-CLIMBING = (Phase.PREPARING, Phase.PROGRESSING, Phase.COMPLETING)
 
 
 class Gate(StrEnum):
@@ -36,6 +34,8 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
+    """What is known of a check. One that runs is not asked for again; a status writes ends alone (`CheckOutcome`)."""
+
     RUNNING = "Running"
     PASSED = "Passed"
     FAILED = "Failed"
@@ -172,6 +172,8 @@ class Recall(NamedTuple):
     reject: bool
     wanted: str  # content the spec asked for when this was recorded: another one ends a recall that gave up
     gave_up: bool = False
+    by: str = ""  # who asked for it, where a person did
+    reason: str = ""
 
 
 class Standing(NamedTuple):
@@ -204,7 +206,6 @@ class Status(NamedTuple):
     proved: int = 0  # the attempt that made stable stable
     parts: tuple[Part, ...] = ()
     cause: Cause | None = None
-    guilty: bool = False  # the cause says something about the candidate
     turned: float = 0.0  # when the cause was decided
     rejected: tuple[Rejection, ...] = ()
     owed: tuple[tuple[Debt, float], ...] = ()
@@ -219,6 +220,11 @@ class Status(NamedTuple):
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
+
+    @property
+    def guilty(self) -> bool:
+        """The cause says something about the candidate."""
+        return self.cause is not None and self.cause.rejects
 
 
 # ---- what is seen
