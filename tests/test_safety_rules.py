@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.checks import test_job
-from tests.controller import test_queue, test_sampling
+from tests.controller import test_queue_at_work, test_sampling
 from tests.kube import test_store
 from tests.targets import test_routes
 from tidegate.controller.queue import Queue
@@ -136,7 +136,7 @@ PLANTED = [
         Queue,
         "failed",
         _always_a_second,
-        test_queue.test_a_poison_object_hurts_only_itself,
+        test_queue_at_work.test_a_poison_object_hurts_only_itself,
     ),
     Planted(
         10,
