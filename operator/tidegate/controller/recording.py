@@ -217,14 +217,22 @@ def _ended(was: Status, status: Status) -> api.Outcome | None:
     if climbed and status.phase not in (*CLIMBING, Phase.REVERTING) and status.stable == was.candidate:
         return api.Outcome.COMPLETED
     if climbed and (status.phase not in CLIMBING or status.attempt != was.attempt):
-        if status.cause in (None, Cause.SUPERSEDED, Cause.PUT_BACK, Cause.DELETED):  # None: the next has begun
+        cause = _turned_by(was, status)
+        if cause is None or not cause.rejects:
             return api.Outcome.SUPERSEDED
-        if status.cause is Cause.PERSON:
+        if cause is Cause.PERSON:
             return api.Outcome.ROLLED_BACK
         return api.Outcome.REVERTED if was.touched else api.Outcome.FAILED
     if not climbed and was.stable and status.stable and was.stable.content != status.stable.content:
         return api.Outcome.COMPLETED  # put back in one step
     return None
+
+
+def _turned_by(was: Status, status: Status) -> Cause | None:
+    """Why the climb of `was` turned back. Where the next has begun in the same pass, only the rejection still tells."""
+    left = was.candidate.content if was.candidate else ""
+    rejection = next((r for r in status.rejected if (r.content, r.attempt) == (left, was.attempt)), None)
+    return rejection.cause if rejection else status.cause
 
 
 # ---- worth a write
