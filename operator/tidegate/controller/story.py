@@ -91,7 +91,9 @@ def _ready(picture: Picture, status: Status) -> Condition:
         return fact(ConditionType.READY, False, Reason.DELETING, "being deleted; traffic is settled on stable first")
     hand = _hand(status)
     if status.phase is Phase.COMPLETED and status.stable and status.stable.content == wanted.content:
-        trouble = _trouble(picture)
+        unreadable = tuple(o for o in picture.obstacles if o.reason == Reason.INVALID)
+        if unreadable:  # what serves is what an older spec asked for
+            return fact(ConditionType.READY, False, Reason.INVALID, _sentences(unreadable))
         if hand:
             return fact(ConditionType.READY, False, Reason.LOWERED_BY_HAND, hand)
         lost = _not_at_peace(picture, status)
@@ -100,12 +102,12 @@ def _ready(picture: Picture, status: Status) -> Condition:
         if _stable_down(picture, status):
             sentence = _stable_problem(picture, status) or f"{wanted.name} has no ready pods"
             return fact(ConditionType.READY, False, Reason.STABLE_LOST, sentence)
-        return fact(ConditionType.READY, True, Reason.COMPLETED, f"{wanted.name} serves{trouble}")
+        return fact(ConditionType.READY, True, Reason.COMPLETED, f"{wanted.name} serves{_trouble(picture)}")
     if picture.obstacles and status.phase not in (*CLIMBING, Phase.REVERTING):
         first = picture.obstacles[0]
         return fact(ConditionType.READY, False, first.reason, _sentences(picture.obstacles))
     if status.phase in _ENDED_BADLY:
-        return fact(ConditionType.READY, False, *_ended(picture, status, serving))
+        return fact(ConditionType.READY, False, *_ended(picture, status))
     if status.phase is Phase.REVERTING:
         name = status.candidate.name if status.candidate else wanted.name
         where = f"back to {serving}" if serving else "but there is no proven version to go back to"
@@ -115,14 +117,14 @@ def _ready(picture: Picture, status: Status) -> Condition:
     return fact(ConditionType.READY, False, *_on_the_way(picture, status))
 
 
-def _ended(picture: Picture, status: Status, serving: str | None) -> tuple[Reason, str]:
+def _ended(picture: Picture, status: Status) -> tuple[Reason, str]:
     wanted, name = picture.spec.version.name, picture.release.metadata.name
     rejection = _rejection(picture, status)
     what = "did not start" if status.phase is Phase.FAILED else "was reverted"
     reason = Reason.FAILED if status.phase is Phase.FAILED else Reason.REVERTED
     if rejection and rejection.cause is Cause.PERSON:
         what, reason = "was rolled back", Reason.ROLLED_BACK
-    serves = f"{serving} serves; " if serving else ""
+    serves = f"{status.stable.name} serves; " if status.stable else ""
     return reason, f"{serves}{wanted} {what}. Change the spec, or: kubectl tidegate retry {name}"
 
 
@@ -267,17 +269,17 @@ def _strongest_guard(picture: Picture) -> tuple[Reason, str] | None:
 
 
 def _reconciling(picture: Picture, status: Status) -> Condition:
-    stalled = _stalled(picture, status).status == "True"
-    done = status.phase is Phase.COMPLETED and not picture.release.metadata.deleting
-    if stalled or done:
-        return fact(ConditionType.RECONCILING, False, Reason.COMPLETED if done else Reason.NOTHING_YET)
+    """It is on its way wherever it is neither there nor waits for a person alone."""
+    if _ready(picture, status).status == "True":
+        return fact(ConditionType.RECONCILING, False, Reason.COMPLETED)
+    if _stalled(picture, status).status == "True":
+        return fact(ConditionType.RECONCILING, False, Reason.NOTHING_YET)
     return fact(ConditionType.RECONCILING, True, _phase_reason(status))
 
 
 def _stalled(picture: Picture, status: Status) -> Condition:
     if status.phase in _ENDED_BADLY and not picture.release.metadata.deleting:
-        serving = status.stable.name if status.stable else None
-        return fact(ConditionType.STALLED, True, *_ended(picture, status, serving))
+        return fact(ConditionType.STALLED, True, *_ended(picture, status))
     if status.recall and status.recall.gave_up:
         return fact(ConditionType.STALLED, True, *_recalling(picture, status))
     if status.phase is Phase.REVERTING and status.stable is None:
@@ -326,7 +328,7 @@ def _guards(picture: Picture, status: Status) -> Condition:
 def _reverted(status: Status, reason: str) -> Condition:
     if status.cause is None:
         return fact(ConditionType.REVERTED, False, Reason.NOT_REVERTED)
-    return fact(ConditionType.REVERTED, True, _REVERT_REASON[status.cause], reason)
+    return fact(ConditionType.REVERTED, True, _REVERT_REASON.get(status.cause, Reason.REVERTED), reason)
 
 
 # ---- words
