@@ -104,7 +104,7 @@ async def test_what_fails_is_tried_less_and_less_often_while_the_looks_go_on(ben
     bench.given(at_rest(), "v1.0.0")
     bench.target.shows = raised_by_somebody()
     bench.target.error = Transient("no answer")
-    looks = await bench.run(300)
+    looks = await bench.run(150)
     assert max(gaps(looks)) <= 1.001, "guards are judged as often as the engine wants"
     assert gaps(bench.target.instants())[-1] > 20
     assert max(gaps(bench.target.instants())) <= 61

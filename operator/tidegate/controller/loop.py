@@ -263,6 +263,8 @@ class Loop:
             # The engine reckons with a look at whatever has changed, its own memory too; and our own write is in the
             # store before the watch tells of it, so that it wakes nobody.
             wakes.append(self._now())
+        if picture.troubles and not attention.troubles:
+            wakes.append(self._now())  # what is over is not to be told any longer
         if decision.effects or picture.refused:
             wakes.append(max(attention.rest_until, self._now()))
         if not wrote and differ(before, after):
@@ -288,12 +290,16 @@ class Loop:
     # ---- what no pass can be made of
 
     async def _tell(self, key: Key, document: Object, reason: Reason, sentence: str) -> None:
-        """Ready and Stalled say what is wrong; the memory in the status is left as it is, also where it can't be
-        read."""
+        """Ready, Reconciling and Stalled say what is wrong; the memory in the status is left as it is, also where it
+        can't be read."""
         now, meta = self._now(), document["metadata"]
         written = _conditions_of(document)
         told = []
-        for kind, value in ((ConditionType.READY, False), (ConditionType.STALLED, True)):
+        for kind, value in (
+            (ConditionType.READY, False),
+            (ConditionType.RECONCILING, False),
+            (ConditionType.STALLED, True),
+        ):
             fact = story.fact(kind, value, reason, sentence)
             told.append(story.dated(fact, written.condition(kind), meta.get("generation", 0), now))
         kinds = {condition.type for condition in told}

@@ -1,0 +1,194 @@
+"""The loop on a bench: the small API server, a target that a test turns, and a clock that it moves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+from hack.stage import shop
+from tests.controller.scenes import NOW, picture, sight
+from tests.kube.fake import FakeApi
+from tidegate.api import ReleaseStatus, Writer, parse_release
+from tidegate.api.meta import FINALIZER
+from tidegate.checks.port import CheckResult
+from tidegate.controller.acting import Actor
+from tidegate.controller.admission import Admission
+from tidegate.controller.judging import Judging
+from tidegate.controller.looking import Looker
+from tidegate.controller.loop import Loop
+from tidegate.controller.picture import Picture
+from tidegate.controller.plan import wanted_version
+from tidegate.controller.recording import compose
+from tidegate.controller.sampling import Sampler
+from tidegate.controller.settling import Settler
+from tidegate.engine.values import FULL, CheckKey, Effect, Ensure, Phase, Pin, Retire, Start, Status, Version
+from tidegate.errors import TidegateError
+from tidegate.kube import RELEASES, Client, Cluster, Key, Object, Store
+from tidegate.targets.port import App, Sight
+
+KEY = Key("prod", "shop")
+
+
+class Turned:
+    """A target that shows what a test wants seen, and only notes what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.shows: Sight | None = None
+        self.error: TidegateError | None = None
+        self.writes: list[tuple[float, Ensure]] = []
+        self.done: list[Effect | str] = []
+
+    async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
+        shown = self.shows or sight(app.status)
+        sized = tuple(i._replace(sized=FULL, claim=max(i.claim, app.status.attempt)) for i in shown.instances or ())
+        return shown if shown.instances is None else replace(shown, instances=sized)
+
+    async def ensure(self, app: App, writes: Sequence[Ensure], now: float) -> None:
+        self.writes += [(now, write) for write in writes]
+        if self.error is not None:
+            raise self.error
+
+    async def pin(self, app: App, pin: Pin) -> None:
+        self.done.append(pin)
+
+    async def start(self, app: App, start: Start) -> None:
+        self.done.append(start)
+
+    async def retire(self, app: App, retire: Retire) -> None:
+        self.done.append(retire)
+
+    async def forget(self, app: App, settled: bool) -> None:
+        self.done.append(f"forget {app.name}, settled: {settled}")
+
+    def instants(self) -> list[float]:
+        """When it was asked to write weights."""
+        return [now for now, _ in self.writes]
+
+
+class NoChecks:
+    def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]:
+        return {}
+
+
+class Leader:
+    epoch, holder, sure = 1, "me", True
+
+    def safe_for(self, seconds: float) -> bool:
+        return self.sure
+
+
+class Told(NamedTuple):
+    before: ReleaseStatus
+    after: ReleaseStatus
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.pictures: list[Picture] = []
+        self.recordings: list[Told] = []
+        self.lost: list[Key] = []
+
+    def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
+        self.recordings.append(Told(before, after))
+
+    def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None:
+        return None
+
+    def seen(self, key: Key, picture: Picture, status: ReleaseStatus) -> None:
+        self.pictures.append(picture)
+
+    def gone(self, key: Key) -> None:
+        self.lost.append(key)
+
+
+class Bench:
+    """One Release `shop` without guards. `given` puts it there, `look` is one pass."""
+
+    def __init__(self, server: FakeApi, client: Client) -> None:
+        self.server, self.now, self.hurried = server, NOW, 0
+        self.cluster = Cluster(client, Store())
+        self.target, self.leader, self.heard = Turned(), Leader(), Listener()
+        settler = Settler(self.cluster, self.target)
+        sampler = Sampler(
+            connection=lambda namespace, name: None, secret=cast(Any, None), wake=lambda key: None, tick=10.0
+        )
+        admission = Admission(client, lambda key: None)
+        self.loop = Loop(
+            self.cluster,
+            Looker(self.cluster, self.target, NoChecks(), Judging(sampler), admission, 10.0),
+            Actor(self.target, cast(Any, None), settler),
+            settler,
+            self.leader,
+            self.heard,
+            hurry=self._hurry,
+            wall=lambda: self.now,
+        )
+
+    def _hurry(self, key: Key) -> None:
+        self.hurried += 1
+
+    # ---- what is
+
+    def given(self, status: Status, wanted: str = "v2.0.0", **changes: Any) -> None:
+        """The Release asks for that version, and its status was written by this leader."""
+        made = document(wanted, **changes)
+        asked = parse_release(made)
+        seen = picture(status, wanted=wanted_version(asked, status.stable), release=asked)
+        written = compose(seen, status, ReleaseStatus(), Writer(holder="me", epoch=1))
+        self.declare({**made, "status": written.document()})
+
+    def declare(self, body: Mapping[str, Any]) -> None:
+        """Somebody writes the object, and the watch tells of it."""
+        self.cluster.store.put(RELEASES, self.server.put(RELEASES, body))
+
+    def edit(self, **spec: Any) -> None:
+        """Somebody changes its spec."""
+        old = self.stored()
+        self.declare({**old, "spec": {**old["spec"], **spec}})
+
+    def stored(self) -> dict[str, Any]:
+        return self.server.objects[RELEASES, KEY.namespace, KEY.name]
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next(each for each in self.stored()["status"]["conditions"] if each["type"] == kind)
+
+    @property
+    def phase(self) -> Phase:
+        return Phase(self.stored()["status"]["phase"])
+
+    # ---- what happens
+
+    async def look(self) -> float | None:
+        return await self.loop.reconcile(KEY)
+
+    async def run(self, seconds: float, most: int = 2000) -> list[float]:
+        """Look whenever it wants to be looked at, for so long. Gives the instants of the looks."""
+        until, looks = self.now + seconds, []
+        while self.now < until:
+            looks.append(self.now)
+            assert len(looks) < most, "a hot loop"
+            wake = await self.look()
+            if wake is None:
+                break
+            self.now = max(wake, self.now + 0.001)
+        return looks
+
+
+def document(version: str, **changes: Any) -> dict[str, Any]:
+    made = shop.release("prod", version, guards=[], **changes)
+    made["metadata"] |= {"uid": "uid-1", "generation": 1, "finalizers": [FINALIZER]}
+    return made
+
+
+def made(version: str, stable: Version | None = None) -> Version:
+    """What the Release runs when it asks for that version."""
+    return wanted_version(parse_release(document(version)), stable)
+
+
+OLD, NEW = made("v1.0.0"), made("v2.0.0")
+
+
+def gaps(instants: Sequence[float]) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(instants)]
