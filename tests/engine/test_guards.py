@@ -1,55 +1,34 @@
 """What a guard says of what was measured: one table a rule."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.api import Guard, OwnedGuard
-from tidegate.engine.guards import Arm, Ask, Judgement, Side, asks, blindness, judge, strongest
-from tidegate.engine.records import LARGEST, Record
+from tests.engine.measured import (
+    BUSY,
+    DOWN,
+    FAST,
+    GONE,
+    IDLE,
+    LATENCY,
+    RATIO,
+    SLOW,
+    SLOWEST,
+    STALE,
+    VALUE,
+    arm,
+    ask,
+    counts,
+    guard,
+    nothing,
+    value,
+)
+from tidegate.api import OwnedGuard
+from tidegate.engine.guards import Judgement, Side, asks, judge, strongest
 from tidegate.engine.values import FULL, Verdict
-from tidegate.stats import Counts, Data, Histogram, Measurement, Value
-
-RATIO = {"bad": 'r{version="$(version)",code=~"5.."}', "total": 'r{version="$(version)"}'}
-LATENCY = {"percentile": 95, "histogram": 'd{version="$(version)"}'}
-VALUE = {"query": 'max(q{version="$(version)"})'}
-
-
-def guard(**fields: Any) -> Guard:
-    return Guard.model_validate({"name": "g", "connection": "prometheus", **fields})
-
-
-def arm(name: str) -> Arm:
-    return Arm(name, f"content-of-{name}", (("version", name), ("revision", name[-3:]), ("release", "shop")))
-
-
-def ask(of: Guard, promised: int = 10_000, *, stable: str | None = "v1") -> Ask:
-    return Ask(of, "", Side("", arm("v2"), arm(stable) if stable else None, promised, since=0.0))
-
-
-def counts(part: float, total: float) -> Measurement:
-    return Measurement(Data.OK if total else Data.NO_TRAFFIC, "", Counts(part, total), through=60.0)
-
-
-def latencies(*rows: tuple[float, float]) -> Measurement:
-    return Measurement(Data.OK, "", Histogram(rows), through=60.0)
-
-
-def value(number: float) -> Measurement:
-    return Measurement(Data.OK, "", Value(number), through=60.0)
-
-
-def nothing(data: Data) -> Measurement:
-    return Measurement(data, "the reason why", through=60.0)
-
-
-FAST = latencies((0.1, 500), (0.2, 990), (0.5, 1000), (math.inf, 1000))
-SLOW = latencies((0.1, 100), (0.2, 500), (0.5, 1000), (math.inf, 1000))
-SLOWEST = latencies((0.1, 100), (0.2, 500), (0.5, 600), (math.inf, 1000))
+from tidegate.stats import Data, Measurement
 
 
 @pytest.mark.parametrize(
@@ -164,10 +143,6 @@ def test_too_few_samples_of_stable_are_inconclusive_where_it_is_compared_with() 
     )  # fmt: skip
 
 
-IDLE, BUSY, GONE, DOWN = counts(0, 0), counts(1, 1000), nothing(Data.NO_SERIES), nothing(Data.PROVIDER_ERROR)
-STALE = nothing(Data.STALE)
-
-
 @pytest.mark.parametrize(
     ("promised", "candidate", "stable", "verdict", "data"),
     [
@@ -229,127 +204,6 @@ def test_a_value_beyond_its_limit_keeps_the_climb_from_beginning_and_rejects_not
     assert judge(ask(connections, 0), value(90)).verdict is Verdict.HOLD
     assert judge(ask(connections, 0), value(70)).verdict is Verdict.NO_TRAFFIC
     assert judge(ask(connections, 10_000), value(90)).verdict is Verdict.BREACH
-
-
-# ---- stable's record
-
-
-def climbed(of: Guard, stable: Measurement) -> Record:
-    record = judge(ask(of, 50_000), counts(1, 1000), stable).record
-    assert record is not None
-    return record
-
-
-def test_at_full_weight_the_baseline_is_stables_record_and_the_sentence_says_so() -> None:
-    errors = guard(revert="+0.5pp", ratio=RATIO)
-    record = climbed(errors, counts(10, 10_000))
-    judged = judge(ask(errors, FULL), counts(20, 1000), GONE, record)
-    assert judged.verdict is Verdict.BREACH
-    assert judged.sentence == (
-        "g of v2 is 1.9 pp above v1 (2 % against 0.1 %, 1 000 requests) (v1 as it was during the climb); limit +0.5 pp"
-    )
-    assert judged.record == record, "it stays as it was"
-    assert (judged.stable, judged.samples) == ("0.1 %", (1000, 10_000))
-
-
-def test_below_full_weight_stable_is_what_it_is_now_and_its_record_is_renewed() -> None:
-    errors = guard(revert="+0.5pp", ratio=RATIO)
-    judged = judge(ask(errors, 50_000), counts(20, 1000), counts(200, 10_000), climbed(errors, counts(0, 10_000)))
-    assert judged.verdict is Verdict.PASS
-    assert judged.record is not None
-    assert judged.record.shape == Counts(200, 10_000)
-
-
-def test_a_bad_look_at_stable_does_not_cost_its_record() -> None:
-    errors = guard(revert="+0.5pp", ratio=RATIO)
-    record = climbed(errors, counts(1, 1000))
-    for look in (GONE, DOWN, counts(0, 5), None):
-        assert judge(ask(errors, 50_000), counts(1, 1000), look, record).record == record
-
-
-def test_the_record_of_another_stable_version_is_none() -> None:
-    errors = guard(revert="+0.5pp", ratio=RATIO)
-    foreign = Record("another content", 0.0, 60.0, Counts(0, 10_000))
-    judged = judge(ask(errors, FULL), counts(900, 1000), GONE, foreign)
-    assert (judged.verdict, judged.data, judged.record) == (Verdict.INCONCLUSIVE, Data.NO_BASELINE, None)
-
-
-shares = st.floats(0, 1e12)
-SHAPES = st.one_of(
-    st.builds(Counts, part=shares, total=shares),
-    st.builds(Value, st.floats(allow_nan=False, allow_infinity=False)),
-    st.lists(st.tuples(st.floats(0, 1e9), st.integers(0, 10**12).map(float)), max_size=60).map(
-        lambda rows: Histogram((*sorted(rows), (math.inf, 1e12)))
-    ),
-)
-
-
-@given(SHAPES)
-def test_a_record_is_read_back_as_it_was_and_fits_into_a_status(shape: Counts | Value | Histogram) -> None:
-    record = Record("0" * 64, 1_795_000_000.0, 1_795_000_900.0, shape)
-    assert len(record.encode()) <= LARGEST
-    read = Record.decode(record.encode())
-    assert read is not None
-    if isinstance(shape, Histogram):
-        assert isinstance(read.shape, Histogram)
-        assert set(read.shape.buckets) <= set(shape.buckets), "edges may be given up, what is left is exact"
-        assert read.shape.samples == shape.samples
-    else:
-        assert read == record
-
-
-@pytest.mark.parametrize("text", ["", "2:[]", "1:", "1:[]", '1:["x",0,0,"c",1]', '1:["x",0,0,"h",1]', "1:{", "1:7"])
-def test_a_record_that_cannot_be_read_is_none(text: str) -> None:
-    assert Record.decode(text) is None
-
-
-# ---- blindness
-
-
-def of_values(**values: str) -> Arm:
-    return Arm(values.get("version", "v"), "c", tuple(values.items()))
-
-
-@pytest.mark.parametrize(
-    ("fields", "new", "old", "blind"),
-    [
-        ({"ratio": RATIO, "revert": "1%"}, {"version": "v2"}, {"version": "v1"}, False),
-        ({"ratio": RATIO, "revert": "1%"}, {"version": "v1"}, {"version": "v1"}, True),
-        ({"ratio": {"bad": "e", "total": "r"}, "revert": "1%"}, {"version": "v2"}, {"version": "v1"}, True),
-        ({"ratio": {**RATIO, "total": "r"}, "revert": "1%"}, {"version": "v2"}, {"version": "v1"}, True),
-        ({"ratio": {"bad": 'e{r="$(revision)"}', "total": 'r{r="$(revision)"}'}, "revert": "1%"},
-         {"version": "v1", "revision": "b"}, {"version": "v1", "revision": "a"}, False),
-        ({"ratio": {"bad": 'e{r="$(release)"}', "total": 'r{r="$(release)"}'}, "revert": "1%"},
-         {"release": "shop"}, {"release": "shop"}, True),
-        ({"quantile": {"percentile": 95, "histogram": "d"}, "revert": "2s"}, {"version": "v2"}, {"version": "v1"},
-         True),
-        ({"value": {"query": "max(pg_connections)"}, "revert": 80}, {"version": "v2"}, {"version": "v1"}, False),
-        ({"value": {"query": "max(pg_connections)"}, "revert": "+25%"}, {"version": "v2"}, {"version": "v1"}, True),
-    ],
-)  # fmt: skip
-def test_a_guard_that_cannot_tell_the_versions_apart_is_blind_and_holds(
-    fields: dict[str, Any], new: Mapping[str, str], old: Mapping[str, str], blind: bool
-) -> None:
-    question = Ask(guard(**fields), "", Side("", of_values(**new), of_values(**old), 10_000, 0.0))
-    assert (blindness(question) is not None) is blind
-    judged = judge(question, value(1) if "value" in fields else counts(0, 1000), counts(0, 1000))
-    if blind:
-        assert (judged.verdict, judged.data) == (Verdict.HOLD, Data.BLIND)
-        assert "$(revision)" in judged.sentence, "it says what to write"
-    else:
-        assert judged.data is not Data.BLIND
-
-
-def test_the_first_version_is_not_blind_for_want_of_another_but_for_want_of_a_placeholder() -> None:
-    assert blindness(ask(guard(ratio=RATIO, revert="1%"), stable=None)) is None
-    assert blindness(ask(guard(ratio={"bad": "e", "total": "r"}, revert="1%"), stable=None)) is not None
-
-
-def test_a_limit_that_lies_above_the_last_edge_of_the_histogram_is_blind() -> None:
-    for limit in ("800ms", "+25%"):
-        judged = judge(ask(guard(revert=limit, quantile=LATENCY)), SLOWEST, SLOWEST)
-        assert (judged.verdict, judged.data) == (Verdict.HOLD, Data.BLIND)
-        assert "add larger buckets" in judged.sentence
 
 
 # ---- together
