@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.api.documents import SAMPLES, Document, changed, document
-from tests.integration.test_admission import NONSENSE, release
+from tests.integration.people import release
+from tests.integration.test_schema import NONSENSE
 from tidegate.cli.documents import read
 from tidegate.cli.findings import Finding, Severity
 from tidegate.cli.lint import lint
