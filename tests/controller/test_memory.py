@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from tests.engine import test_deletion, test_first_version, test_people, test_ro
 from tests.engine.loop import Loop
 from tidegate import api
 from tidegate.api.parse import parse_release_status
+from tidegate.controller.looking import Looker
 from tidegate.controller.memory import BAKE, component_memory, remember, write_down
 from tidegate.engine.values import (
     FULL,
     Action,
     Cause,
+    Check,
+    CheckKey,
     Debt,
     Handled,
     Part,
@@ -26,9 +30,11 @@ from tidegate.engine.values import (
     Piece,
     Recall,
     Rejection,
+    Spec,
     Standing,
     Status,
     Version,
+    When,
 )
 
 
@@ -244,3 +250,22 @@ def test_a_known_word_is_known_and_another_is_itself() -> None:
     assert (Phase.IDLE.known, Phase("Simmering").known) == (True, False)
     assert Phase("Simmering") == "Simmering"
     assert Phase("Simmering") not in list(Phase)
+
+
+def test_a_check_that_ended_in_a_word_that_is_not_known_is_asked_for_again() -> None:
+    words = ({"when": "BeforeTraffic", "outcome": "Perhaps"}, {"when": "AtNoon", "outcome": "Passed"})
+    checks = [{"name": "smoke", "attempt": 1, **said} for said in words]
+    asked: list[CheckKey] = []
+
+    class Runner:
+        def observe(self, app: Any, keys: Iterable[CheckKey]) -> dict[CheckKey, Any]:
+            asked.extend(keys)
+            return {}
+
+    nobody: Any = None
+    looker = Looker(nobody, nobody, Runner(), nobody, nobody, 10.0)
+    climbs = Status(phase=Phase.PREPARING, attempt=1)
+    spec = Spec(Version("v2", "B", ()), (), checks=(Check("smoke", (When.BEFORE_TRAFFIC,)),))
+    app: Any = SimpleNamespace(status=climbs)
+    outcomes, _ = looker._look_at_checks(app, spec, parse_release_status({"status": {"checks": checks}}), 0.0)
+    assert (outcomes, asked) == ((), [CheckKey("smoke", When.BEFORE_TRAFFIC, 1)])

@@ -37,6 +37,9 @@ from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Target
 
+_WHEN, _ENDED = frozenset(When), frozenset(CheckOutcome)
+"""What may be written down of a check; one that ended in a word that we don't know is asked for again."""
+
 
 class CheckRunner(Protocol):
     def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]: ...
@@ -151,9 +154,10 @@ class Looker:
         self, app: App, spec: Spec, written: ReleaseStatus, now: float
     ) -> tuple[tuple[tuple[CheckKey, Outcome], ...], tuple[CheckStatus, ...]]:
         """Outcomes that are written down stand; the others are asked of the runner."""
-        known = {_key(check): check for check in written.checks if check.attempt == app.status.attempt}
-        keys = [key for key in _keys(spec, app.status) if key not in known or not known[key].outcome]
-        outcomes = {key: Outcome(check.outcome) for key, check in known.items() if check.outcome}
+        ours = (check for check in written.checks if check.attempt == app.status.attempt and check.when in _WHEN)
+        known = {_key(check): check for check in ours}
+        keys = [key for key in _keys(spec, app.status) if key not in known or known[key].outcome not in _ENDED]
+        outcomes = {key: Outcome(check.outcome) for key, check in known.items() if check.outcome in _ENDED}
         shown = dict(known)
         for key, result in self._checks.observe(app, keys).items():
             outcomes[key] = result.outcome
