@@ -36,7 +36,8 @@ class Turned:
 
     def __init__(self) -> None:
         self.shows: Sight | None = None
-        self.error: TidegateError | None = None
+        self.error: TidegateError | None = None  # of writes of weights
+        self.forgets: TidegateError | None = None
         self.writes: list[tuple[float, Ensure]] = []
         self.done: list[Effect | str] = []
 
@@ -60,6 +61,8 @@ class Turned:
         self.done.append(retire)
 
     async def forget(self, app: App, settled: bool) -> None:
+        if self.forgets is not None:
+            raise self.forgets
         self.done.append(f"forget {app.name}, settled: {settled}")
 
     def instants(self) -> list[float]:
@@ -106,7 +109,7 @@ class Listener:
 class Bench:
     """One Release `shop` without guards. `given` puts it there, `look` is one pass."""
 
-    def __init__(self, server: FakeApi, client: Client) -> None:
+    def __init__(self, server: FakeApi, client: Client, *, admission: Admission | None = None) -> None:
         self.server, self.now, self.hurried = server, NOW, 0
         self.cluster = Cluster(client, Store())
         self.target, self.leader, self.heard = Turned(), Leader(), Listener()
@@ -114,7 +117,7 @@ class Bench:
         sampler = Sampler(
             connection=lambda namespace, name: None, secret=cast(Any, None), wake=lambda key: None, tick=10.0
         )
-        admission = Admission(client, lambda key: None)
+        admission = admission or Admission(client, lambda key: None)
         self.loop = Loop(
             self.cluster,
             Looker(self.cluster, self.target, NoChecks(), Judging(sampler), admission, 10.0),
