@@ -104,10 +104,10 @@ class Audience:
         metrics.phase(key, status.phase)
         stable, candidate = status.stable, status.candidate
         metrics.versions(key, stable.version if stable else "", candidate.version if candidate else "")
+        metrics.forget_readings(key)
         for component in status.components:
             if component.weight is not None and component.weight.observed is not None:
                 metrics.weight(key, component.name, component.weight.observed / 1000)
-        metrics.forget_guards(key)
         for guard in picture.guards:
             metrics.guard(key, guard.name, guard.verdict, numbers(guard), component=guard.component)
 

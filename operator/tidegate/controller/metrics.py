@@ -119,10 +119,10 @@ class Metrics:
         for side, value in values.items():
             self._set(key, self._guard_value, (guard, component, side), value)
 
-    def forget_guards(self, key: Key) -> None:
-        """What guards said before counts no more: one may have been taken out of the spec."""
-        known = self._series.get(key, {})
-        for metric, labels in [each for each in known if each[0] in (self._guard_value, self._guard_verdict)]:
+    def forget_readings(self, key: Key) -> None:
+        """What was read before counts no more: a guard or a component may be gone, or its weight not be known."""
+        known, readings = self._series.get(key, {}), (self._weight, self._guard_value, self._guard_verdict)
+        for metric, labels in [each for each in known if each[0] in readings]:
             metric.remove(*key, *labels)
             del known[metric, labels]
 
