@@ -117,6 +117,7 @@ def test_by_which_route_a_component_is_reached_stays_once_it_has_traffic(
     cluster.apply(moved)  # a typo in a first version can be mended
     for had in ({"stable": {"version": "v0.9.0"}}, {"stable": None, "touched": True}):
         status = json.dumps({"status": {"phase": "Completed", **had}})
+        sentence = ""
         for _ in range(10):  # an operator that happens to run here writes a status of its own
             cluster.gives("patch", "release", "shop", "--subresource=status", "--type=merge", "--patch", status)
             if sentence := cluster.run("apply", DRY, "--filename=-", sent=moved).stderr:
