@@ -1,13 +1,14 @@
-"""A namespace of people, for the tests of what the API server refuses."""
+"""Namespaces on the real API server: of people, for what it refuses; and of an app, for the Kubernetes target."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.api.documents import Document
+from tests.integration.kubernetes_shop import Shop
 from tests.integration.people import (
     OWN_ROLES,
     ROLES,
@@ -16,6 +17,8 @@ from tests.integration.people import (
     release,
     wait_for_admission,
 )
+from tests.targets.contract import Story
+from tidegate.kube import Client
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,18 @@ def shop(cluster: Cluster) -> Iterator[Document]:
     cluster.run("delete", "release", "shop", "--wait=false")
     cluster.run("patch", "release", "shop", "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
     cluster.run("wait", "release", "shop", "--for=delete", "--timeout=30s")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Shop]:
+    place = Shop(Client.from_environment(), f"target-{uuid.uuid4().hex[:8]}")
+    try:
+        await place.open()
+        yield place
+    finally:
+        await place.close()
+
+
+@pytest.fixture
+def story(world: Shop) -> Story:
+    return Story(world)
