@@ -152,9 +152,15 @@ def test_a_spec_that_cannot_be_read_does_not_hide_the_status() -> None:
     assert "5d9f0c1e7b" in drawn(release)
 
 
-def test_a_status_of_a_newer_operator_says_what_to_do() -> None:
+def test_a_word_of_a_newer_operator_is_shown_as_it_is() -> None:
     release = releases.climbing()
     release["status"]["phase"] = "Teleporting"
+    assert "Teleporting" in drawn(release)
+
+
+def test_a_status_of_another_shape_says_what_to_do() -> None:
+    release = releases.climbing()
+    release["status"]["attempt"] = "many"
     with pytest.raises(Invalid, match="install the version that the operator has, or use --output yaml"):
         view(release)
 
