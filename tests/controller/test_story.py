@@ -65,6 +65,10 @@ SCENES: dict[str, tuple[Status, Picture]] = {
     ),
     "completed, its pods lost": (resting(), picture(resting(), wanted=V1, seen=sight(resting(), instances=LOST))),
     "completed, a hand": (resting(parts=(HAND,)), picture(resting(parts=(HAND,)), wanted=V1)),
+    "completed, a ladder that a policy forbids now": (
+        resting(),
+        picture(resting(), wanted=V1, obstacles=(obstacle("too steep"),)),
+    ),
     "completed, its spec can't be read": (
         resting(),
         picture(resting(), wanted=V1, obstacles=(obstacle("spec.steps[0].weight: write 0 to 100", "Invalid"),)),
@@ -106,6 +110,7 @@ TOLD = {
     "completed, a foreign raise": ("TargetUnknown", True, False),
     "completed, its pods lost": ("StableLost", True, False),
     "completed, a hand": ("LoweredByHand", True, False),
+    "completed, a ladder that a policy forbids now": ("Completed", False, False),
     "completed, its spec can't be read": ("Invalid", False, True),
     "waits": ("Waiting", True, False),
     "waits at a gate": ("PolicyViolated", False, True),

@@ -284,7 +284,9 @@ def _stalled(picture: Picture, status: Status) -> Condition:
         return fact(ConditionType.STALLED, True, *_recalling(picture, status))
     if status.phase is Phase.REVERTING and status.stable is None:
         return fact(ConditionType.STALLED, True, Reason.NO_STABLE, "there is no proven version: ask for another one")
-    obstacles = [o for o in picture.obstacles if o.reason != Reason.WAITING]
+    arrived = status.phase is Phase.COMPLETED and bool(status.stable) and status.stable == picture.spec.version
+    # where nothing is to move, what would stop a move stalls nothing
+    obstacles = [o for o in picture.obstacles if not arrived or o.reason == Reason.INVALID]
     if obstacles:
         return fact(ConditionType.STALLED, True, obstacles[0].reason, _sentences(tuple(obstacles)))
     lasting = [Obstacle(p.reason, p.sentence) for p in picture.sight.problems if p.lasting]
