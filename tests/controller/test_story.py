@@ -150,7 +150,7 @@ def test_every_phase_tells_the_reason_and_the_three_words_that_tools_wait_for(sc
     said = told(*SCENES[scene])
     reason, reconciling, stalled = TOLD[scene]
     assert said["Ready"].reason == reason
-    assert said["Ready"].status == ("True" if scene == "completed" else "False")
+    assert said["Ready"].status == ("True" if reason == "Completed" else "False")
     assert (said["Reconciling"].status == "True", said["Stalled"].status == "True") == (reconciling, stalled)
     assert not (reconciling and stalled)
     assert {condition.observed_generation for condition in said.values()} == {3}

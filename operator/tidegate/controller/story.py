@@ -284,7 +284,7 @@ def _stalled(picture: Picture, status: Status) -> Condition:
         return fact(ConditionType.STALLED, True, *_recalling(picture, status))
     if status.phase is Phase.REVERTING and status.stable is None:
         return fact(ConditionType.STALLED, True, Reason.NO_STABLE, "there is no proven version: ask for another one")
-    arrived = status.phase is Phase.COMPLETED and bool(status.stable) and status.stable == picture.spec.version
+    arrived = status.phase is Phase.COMPLETED and _serves(picture, status)
     # where nothing is to move, what would stop a move stalls nothing
     obstacles = [o for o in picture.obstacles if not arrived or o.reason == Reason.INVALID]
     if obstacles:
@@ -294,6 +294,11 @@ def _stalled(picture: Picture, status: Status) -> Condition:
     if lasting:
         return fact(ConditionType.STALLED, True, lasting[0].reason, _sentences(tuple(lasting)))
     return fact(ConditionType.STALLED, False, Reason.PROGRESSING)
+
+
+def _serves(picture: Picture, status: Status) -> bool:
+    """What the spec asks for is the stable version."""
+    return status.stable is not None and status.stable.content == picture.spec.version.content
 
 
 def _available(picture: Picture, status: Status) -> Condition:
