@@ -14,9 +14,10 @@ from hack.stage.api import Api, eventually
 from hack.stage.operator import SYSTEM, Operator
 from hack.stage.proxy import FaultProxy, Write
 
+# As short as a busy machine bears: an operator that gets no turn for the time of `RENEW` ends by itself.
 SHORT_LEASE = {
-    "TIDEGATE_LEASE_DURATION": "4s",
-    "TIDEGATE_LEASE_RENEW": "3s",
+    "TIDEGATE_LEASE_DURATION": "8s",
+    "TIDEGATE_LEASE_RENEW": "6s",
     "TIDEGATE_LEASE_RETRY": "500ms",
     "TIDEGATE_TICK": "1s",
 }

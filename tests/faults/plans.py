@@ -24,7 +24,7 @@ ALL = os.environ.get("TIDEGATE_ALL_PLANS") == "1"
 TRIES = 3
 """A write that did not come, as when two changes of the status fell into one, may come in the next run."""
 
-PATIENCE = 75.0
+PATIENCE = 120.0
 BOTH = (Wrong.KILL_BEFORE, Wrong.KILL_AFTER)
 
 
@@ -78,7 +78,7 @@ def run(api: Api, folder: Path, climb: Climb, fault: Fault | None = None) -> Cou
         until_quiet([proxy], 1.0)
         life.then(ended, 20, "the operator runs, also after its last write")
         if restarts:  # what is there may have been there at the kill already: let the next one look at it
-            life.then(lambda _: _holders(life) > holders, 30, "another operator leads")
+            life.then(lambda _: _holders(life) > holders, 60, "another operator leads")
             until_quiet([proxy], 1.5)
         return Course(
             life.namespace,

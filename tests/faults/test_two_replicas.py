@@ -9,7 +9,7 @@ from hack.stage.operator import Operator
 from hack.stage.proxy import Fault, FaultProxy, Wrong
 from tests.faults.life import Life, epoch_of, route_writes
 
-LEASE = 4.0  # seconds, as in SHORT_LEASE
+LEASE = 8.0  # seconds, as in SHORT_LEASE
 SLOWLY = [{"weight": 10, "hold": "3s"}, {"weight": 50, "hold": "3s"}, {"weight": 100, "hold": "1s"}]
 FOR_EVER = [{"weight": 10, "hold": "300s"}, {"weight": 100, "hold": "1s"}]
 
