@@ -5,6 +5,8 @@ What they return is not believed, the next look decides. An error becomes a sent
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TypeAlias
 
 from tidegate.api.conditions import Reason
 from tidegate.controller.picture import Obstacle, Picture
@@ -12,6 +14,8 @@ from tidegate.controller.settling import Settler
 from tidegate.engine.values import Answer, Effect, Ensure, Forget, Pin, Retire, RunCheck, Start
 from tidegate.errors import Conflict, Permanent, TidegateError
 from tidegate.targets.port import App, Target
+
+_Call: TypeAlias = Callable[[], Awaitable[None]]
 
 EFFECT_TIMEOUT = 10.0
 """Seconds one effect may take, at most."""
@@ -42,30 +46,32 @@ class Actor:
         results = await asyncio.gather(*(self._guarded(name, call) for name, call in calls))
         return tuple(result for result in results if result is not None)
 
-    def _calls(self, app: App, picture: Picture, effects: tuple[Effect, ...]) -> list[tuple[str, Awaitable[None]]]:
+    def _calls(self, app: App, picture: Picture, effects: tuple[Effect, ...]) -> list[tuple[str, _Call]]:
         writes = [effect for effect in effects if isinstance(effect, Ensure)]
-        calls: list[tuple[str, Awaitable[None]]] = []
+        calls: list[tuple[str, _Call]] = []
         if writes:
-            calls.append(("write the weights", self._target.ensure(app, writes, picture.now)))
+            calls.append(("write the weights", partial(self._target.ensure, app, writes, picture.now)))
         for effect in effects:
             if isinstance(effect, Start):
-                calls.append((f"start {effect.part}", self._target.start(app, effect)))
+                calls.append((f"start {effect.part}", partial(self._target.start, app, effect)))
             elif isinstance(effect, Retire):
-                calls.append((f"take down {effect.part}", self._target.retire(app, effect)))
+                calls.append((f"take down {effect.part}", partial(self._target.retire, app, effect)))
             elif isinstance(effect, Pin):
-                calls.append((f"pin the Service of {effect.part}", self._target.pin(app, effect)))
+                calls.append((f"pin the Service of {effect.part}", partial(self._target.pin, app, effect)))
             elif isinstance(effect, RunCheck):
-                calls.append((f"run check {effect.key.name}", self._run_check(app, effect.key, picture.sight.sizes)))
+                calls.append(
+                    (f"run check {effect.key.name}", partial(self._run_check, app, effect.key, picture.sight.sizes))
+                )
             elif isinstance(effect, Answer):
-                calls.append(("answer an Intervention", self._settler.answer(app, effect, picture.now)))
+                calls.append(("answer an Intervention", partial(self._settler.answer, app, effect, picture.now)))
             elif isinstance(effect, Forget):
-                calls.append(("let the Release go", self._settler.forget(app, effect)))
+                calls.append(("let the Release go", partial(self._settler.forget, app, effect)))
         return calls
 
-    async def _guarded(self, name: str, call: Awaitable[None]) -> Obstacle | None:
+    async def _guarded(self, name: str, call: _Call) -> Obstacle | None:
         try:
             async with asyncio.timeout(self.limit):
-                await call
+                await call()  # not made before: one that is cancelled at its start would be left unawaited
         except Conflict:
             return None
         except Permanent as error:
