@@ -127,6 +127,8 @@ class Samples(Part):
 class GuardStatus(Part):
     """The last reading of a guard."""
 
+    always_written = frozenset({"verdict"})
+
     name: str
     """Name of the guard."""
     from_: Annotated[str, Field(alias="from")]
