@@ -75,7 +75,8 @@ def run(api: Api, folder: Path, climb: Climb, fault: Fault | None = None) -> Cou
             return (past, status.get("phase")) == (climb.version, climb.phase) and len(life.names("Deployment")) == 1
 
         life.then(ended, PATIENCE, f"{climb.phase}, with {fault}")
-        until_quiet([proxy], 1.0)
+        # a write that failed is tried again after a second and then some; one that was cut off, by the next operator
+        until_quiet([proxy], 3.0 if fault is not None and not restarts else 1.0)
         life.then(ended, 20, "the operator runs, also after its last write")
         if restarts:  # what is there may have been there at the kill already: let the next one look at it
             life.then(lambda _: _holders(life) > holders, 60, "another operator leads")
