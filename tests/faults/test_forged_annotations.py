@@ -81,7 +81,8 @@ def test_a_forged_claim_on_a_deployment_raises_nothing_early(climbing: tuple[Lif
     life.then_weight(50, 60)
     assert time.monotonic() - began > 5, "the hold of 9 s was not cut short"
     assert life.names("Deployment") == sorted((stable, candidate)), "nothing was taken down"
-    assert {weights.get(candidate) for weights in route_writes(proxy.writes)} == {50}
+    written = eventually(lambda: route_writes(proxy.writes), 5, "the proxy has the answer to the write, too")
+    assert {weights.get(candidate) for weights in written} == {50}
 
 
 def _split(life: Life, stable: str, candidate: str) -> tuple[int, int]:
