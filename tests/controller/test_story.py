@@ -27,7 +27,8 @@ from tests.controller.scenes import (
 from tests.engine.world import percent
 from tidegate.api import Condition, effective
 from tidegate.controller.picture import Picture
-from tidegate.controller.story import clock, conditions, exposure, hold_until, state_of
+from tidegate.controller.story import conditions, exposure, state_of
+from tidegate.controller.waits import clock, hold_until
 from tidegate.engine.values import (
     Cause,
     CheckKey,

@@ -11,7 +11,7 @@ from tidegate.api import ReleaseStatus
 from tidegate.controller.events import Reporter
 from tidegate.controller.metrics import Metrics, numbers
 from tidegate.controller.picture import Picture
-from tidegate.controller.story import percent
+from tidegate.controller.waits import percent
 from tidegate.engine.values import Effect, Ensure, Phase
 from tidegate.kube.resources import Key, Object
 

@@ -4,18 +4,17 @@ Nothing in it changes by the clock alone: a wait is told by the instant at which
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 from tidegate.api.conditions import Condition, ConditionType, Reason
-from tidegate.api.grammar import FULL, Percent
+from tidegate.api.grammar import FULL
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.engine.promise import promise, standing_at, step_of, takes_part, track_of
+from tidegate.controller.waits import hand_of, percent, phase_reason, problem_of, sentences, stable_states, waits_for
+from tidegate.engine.promise import promise, step_of, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     Cause,
     Gate,
-    Outcome,
     Part,
     Phase,
     Rejection,
@@ -36,15 +35,6 @@ _REVERT_REASON = {
 }
 _WORDS: Mapping[bool | None, Literal["True", "False", "Unknown"]] = {True: "True", False: "False", None: "Unknown"}
 _ENDED_BADLY = (Phase.REVERTED, Phase.FAILED)
-
-
-def percent(share: int) -> str:
-    return Percent(share).text
-
-
-def clock(instant: float) -> str:
-    """Hours, minutes and seconds in UTC, as sentences tell a time."""
-    return datetime.fromtimestamp(round(instant), UTC).strftime("%H:%M:%S UTC")
 
 
 def exposure(status: Status, wanted: str) -> int:
@@ -89,11 +79,11 @@ def _ready(picture: Picture, status: Status) -> Condition:
     serving = status.stable.name if status.stable else None
     if meta.deleting:
         return fact(ConditionType.READY, False, Reason.DELETING, "being deleted; traffic is settled on stable first")
-    hand = _hand(status)
+    hand = hand_of(status)
     if status.phase is Phase.COMPLETED and status.stable and status.stable.content == wanted.content:
         unreadable = tuple(o for o in picture.obstacles if o.reason == Reason.INVALID)
         if unreadable:  # what serves is what an older spec asked for
-            return fact(ConditionType.READY, False, Reason.INVALID, _sentences(unreadable))
+            return fact(ConditionType.READY, False, Reason.INVALID, sentences(unreadable))
         if hand:
             return fact(ConditionType.READY, False, Reason.LOWERED_BY_HAND, hand)
         lost = _not_at_peace(picture, status)
@@ -105,7 +95,7 @@ def _ready(picture: Picture, status: Status) -> Condition:
         return fact(ConditionType.READY, True, Reason.COMPLETED, f"{wanted.name} serves{_trouble(picture)}")
     if picture.obstacles and status.phase not in (*CLIMBING, Phase.REVERTING):
         first = picture.obstacles[0]
-        return fact(ConditionType.READY, False, first.reason, _sentences(picture.obstacles))
+        return fact(ConditionType.READY, False, first.reason, sentences(picture.obstacles))
     if status.phase in _ENDED_BADLY:
         return fact(ConditionType.READY, False, *_ended(picture, status))
     if status.phase is Phase.REVERTING:
@@ -157,114 +147,6 @@ def _on_the_way(picture: Picture, status: Status) -> tuple[Reason | str, str]:
     return reason, f"{wanted} waits; {wait}" if wait else f"{wanted} waits"
 
 
-def waits_for(picture: Picture, status: Status) -> tuple[Reason | str, str]:
-    """(reason, sentence) of the first thing that stands before the next rung."""
-    hand = _hand(status)
-    if hand:
-        return Reason.LOWERED_BY_HAND, hand
-    paused = _paused(picture, status)
-    if paused:
-        return Reason.PAUSED, paused
-    if picture.obstacles:
-        return picture.obstacles[0].reason, _sentences(picture.obstacles)
-    if picture.troubles:
-        return picture.troubles[0].reason, _sentences(picture.troubles)
-    if status.phase in CLIMBING:
-        return _climb_waits(picture, status)
-    if picture.sight.problems:
-        first = picture.sight.problems[0]
-        return first.reason, "; ".join(problem.sentence for problem in picture.sight.problems)
-    return Reason.WAITING, ""
-
-
-def _climb_waits(picture: Picture, status: Status) -> tuple[Reason | str, str]:
-    phase = _phase_reason(status)
-    candidate = status.candidate
-    assert candidate is not None
-    parts = tuple(piece.part for piece in candidate.pieces)
-    problem = _problem(picture, candidate.content, parts, of_its_own=True)
-    if problem:
-        return problem.reason, problem.sentence
-    short = _not_ready(picture, status)
-    if short:
-        return phase, short
-    problem = _problem(picture, candidate.content, parts)
-    if problem:
-        return problem.reason, problem.sentence
-    if status.stable and not status.rescue and _stable_short(picture, status):
-        return Reason.STABLE_NOT_READY, f"{status.stable.name} is not at full size, and nothing climbs away from it"
-    for key, outcome in picture.seen.checks:
-        if outcome is Outcome.RUNNING and key.attempt == status.attempt:
-            return Reason.CHECK_RUNNING, f"check {key.name} runs"
-    unlanded = [p.name for p in status.parts if p.landed < p.move and takes_part(status, p.name)]
-    if unlanded and status.phase is not Phase.PREPARING:
-        return phase, f"the weight of {', '.join(unlanded)} is being written"
-    guard = _strongest_guard(picture)
-    if guard:
-        return guard
-    until = hold_until(picture, status)
-    return phase, f"holds until {clock(until)}" if until is not None else ""
-
-
-def hold_until(picture: Picture, status: Status) -> float | None:
-    """When the first hold that runs will be full, if all stays well."""
-    ends = []
-    for part in status.parts:
-        track = track_of(picture.spec, part.name)
-        if track and part.since is not None and part.weight == standing_at(status, track):
-            rungs = [rung for rung in track.ladder if rung.weight <= part.weight]
-            if rungs and rungs[-1].weight >= status.promoted:
-                ends.append(part.since + max(rungs[-1].hold - part.held, 0.0))
-    return min(ends, default=None)
-
-
-def _phase_reason(status: Status) -> Reason:
-    return {
-        Phase.PREPARING: Reason.PREPARING,
-        Phase.PROGRESSING: Reason.PROGRESSING,
-        Phase.COMPLETING: Reason.COMPLETING,
-    }.get(status.phase, Reason.WAITING)
-
-
-def _hand(status: Status) -> str:
-    names = [part.name for part in status.parts if part.hand]
-    if not names:
-        return ""
-    return (
-        f"the weight of {', '.join(names)} was lowered by hand, and that is kept; "
-        "nothing climbs until: kubectl tidegate resume"
-    )
-
-
-def _paused(picture: Picture, status: Status) -> str:
-    for standing in status.standing:
-        at = f" at {percent(standing.at)}" if standing.at else ""
-        return f"paused{at} by {standing.by}: {standing.reason}"
-    return "paused by spec.paused" if picture.spec.paused else ""
-
-
-def _not_ready(picture: Picture, status: Status) -> str:
-    candidate = status.candidate
-    assert candidate is not None
-    missing = []
-    for piece in candidate.pieces:
-        size = picture.sight.sizes.get((piece.part, piece.content))
-        if takes_part(status, piece.part) and (size is None or size.ready < size.wanted):
-            ready, wanted = (size.ready, size.wanted) if size else (0, 1)
-            missing.append(f"{piece.part} has {ready} of {wanted} pods ready")
-    return "; ".join(missing)
-
-
-def _strongest_guard(picture: Picture) -> tuple[Reason, str] | None:
-    verdict = picture.seen.verdict
-    if verdict not in (Verdict.UNKNOWN, Verdict.HOLD, Verdict.NO_TRAFFIC):
-        return None
-    sentences = [guard.message or guard.name for guard in picture.guards if guard.verdict == verdict]
-    reason = Reason.GUARDS_HOLD if verdict is Verdict.HOLD else Reason.NO_DATA
-    tail = "" if verdict is Verdict.NO_TRAFFIC else ", hold not counting"
-    return reason, ("; ".join(sentences) or f"guards say {verdict}") + tail
-
-
 # ---- the others
 
 
@@ -274,7 +156,7 @@ def _reconciling(picture: Picture, status: Status) -> Condition:
         return fact(ConditionType.RECONCILING, False, Reason.COMPLETED)
     if _stalled(picture, status).status == "True":
         return fact(ConditionType.RECONCILING, False, Reason.NOTHING_YET)
-    return fact(ConditionType.RECONCILING, True, _phase_reason(status))
+    return fact(ConditionType.RECONCILING, True, phase_reason(status))
 
 
 def _stalled(picture: Picture, status: Status) -> Condition:
@@ -288,11 +170,11 @@ def _stalled(picture: Picture, status: Status) -> Condition:
     # where nothing is to move, what would stop a move stalls nothing
     obstacles = [o for o in picture.obstacles if not arrived or o.reason == Reason.INVALID]
     if obstacles:
-        return fact(ConditionType.STALLED, True, obstacles[0].reason, _sentences(tuple(obstacles)))
+        return fact(ConditionType.STALLED, True, obstacles[0].reason, sentences(tuple(obstacles)))
     lasting = [Obstacle(p.reason, p.sentence) for p in picture.sight.problems if p.lasting]
     lasting += [trouble for trouble in picture.troubles if trouble.reason == Reason.NOT_PERMITTED]
     if lasting:
-        return fact(ConditionType.STALLED, True, lasting[0].reason, _sentences(tuple(lasting)))
+        return fact(ConditionType.STALLED, True, lasting[0].reason, sentences(tuple(lasting)))
     return fact(ConditionType.STALLED, False, Reason.PROGRESSING)
 
 
@@ -313,7 +195,7 @@ def _available(picture: Picture, status: Status) -> Condition:
 
 def _gates(picture: Picture) -> Condition:
     if picture.obstacles:
-        return fact(ConditionType.GATES_OPEN, False, picture.obstacles[0].reason, _sentences(picture.obstacles))
+        return fact(ConditionType.GATES_OPEN, False, picture.obstacles[0].reason, sentences(picture.obstacles))
     unknown = Gate.UNKNOWN in (picture.seen.start, picture.seen.step)
     return fact(ConditionType.GATES_OPEN, None if unknown else True, Reason.GATES_OPEN)
 
@@ -341,12 +223,6 @@ def _reverted(status: Status, reason: str) -> Condition:
 # ---- words
 
 
-def _problem(picture: Picture, content: str, parts: tuple[str, ...], *, of_its_own: bool = False) -> Obstacle | None:
-    """What keeps these parts from being as they should; `of_its_own` leaves out what is not about one version."""
-    found = [p for p in picture.problems_of(content, parts) if p.content or not of_its_own]
-    return Obstacle(found[0].reason, "; ".join(p.sentence for p in found)) if found else None
-
-
 def _not_at_peace(picture: Picture, status: Status) -> Obstacle | None:
     """What keeps the traffic of a completed Release from being as it is promised, if anything does."""
     for part in status.parts:
@@ -361,34 +237,20 @@ def _not_at_peace(picture: Picture, status: Status) -> Obstacle | None:
     return None
 
 
-def _stable_states(picture: Picture, status: Status) -> list[State]:
-    running = {(i.part, i.content): i.state for i in picture.seen.instances or ()}
-    pieces = status.stable.pieces if status.stable else ()
-    return [running.get((piece.part, piece.content), State.ABSENT) for piece in pieces]
-
-
 def _stable_down(picture: Picture, status: Status) -> bool:
-    states = _stable_states(picture, status)
+    states = stable_states(picture, status)
     return any(state in (State.ABSENT, State.LOST, State.STARTING) for state in states)
-
-
-def _stable_short(picture: Picture, status: Status) -> bool:
-    return any(state is not State.READY for state in _stable_states(picture, status))
 
 
 def _stable_problem(picture: Picture, status: Status) -> str:
     stable = status.stable
     assert stable is not None
-    problem = _problem(picture, stable.content, tuple(p.part for p in stable.pieces))
+    problem = problem_of(picture, stable.content, tuple(p.part for p in stable.pieces))
     return problem.sentence if problem else f"{stable.name} has no ready pods; it is being started again"
 
 
 def _trouble(picture: Picture) -> str:
-    return f"; {_sentences(picture.troubles)}" if picture.troubles else ""
-
-
-def _sentences(obstacles: tuple[Obstacle, ...]) -> str:
-    return "; ".join(dict.fromkeys(o.sentence for o in obstacles))
+    return f"; {sentences(picture.troubles)}" if picture.troubles else ""
 
 
 def state_of(picture: Picture, status: Status, part: Part) -> str:
