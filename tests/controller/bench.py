@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from hack.stage import shop
 from tests.controller.scenes import NOW, picture, sight
 from tests.kube.fake import FakeApi
-from tidegate.api import ReleaseStatus, Writer, parse_release
+from tidegate.api import Release, ReleaseStatus, Writer, parse_release
 from tidegate.api.meta import FINALIZER
 from tidegate.checks.port import CheckResult
 from tidegate.controller.acting import Actor
@@ -26,7 +26,7 @@ from tidegate.controller.settling import Settler
 from tidegate.engine.values import FULL, CheckKey, Effect, Ensure, Phase, Pin, Retire, Start, Status, Version
 from tidegate.errors import TidegateError
 from tidegate.kube import RELEASES, Client, Cluster, Key, Object, Store
-from tidegate.targets.port import App, Sight
+from tidegate.targets.port import App, Problem, Resolved, Sight
 
 KEY = Key("prod", "shop")
 
@@ -36,10 +36,14 @@ class Turned:
 
     def __init__(self) -> None:
         self.shows: Sight | None = None
+        self.unresolved: tuple[Problem, ...] = ()
         self.error: TidegateError | None = None  # of writes of weights
         self.forgets: TidegateError | None = None
         self.writes: list[tuple[float, Ensure]] = []
         self.done: list[Effect | str] = []
+
+    async def resolve(self, release: Release) -> Resolved:
+        return Resolved(release, problems=self.unresolved)
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         shown = self.shows or sight(app.status)
@@ -138,7 +142,7 @@ class Bench:
         """The Release asks for that version, and its status was written by this leader."""
         made = document(wanted, **changes)
         asked = parse_release(made)
-        seen = picture(status, wanted=wanted_version(asked, status.stable), release=asked)
+        seen = picture(status, wanted=wanted_version(Resolved(asked), status), release=asked)
         written = compose(seen, status, ReleaseStatus(), Writer(holder="me", epoch=1))
         self.declare({**made, "status": written.document()})
 
@@ -187,7 +191,7 @@ def document(version: str, **changes: Any) -> dict[str, Any]:
 
 def made(version: str, stable: Version | None = None) -> Version:
     """What the Release runs when it asks for that version."""
-    return wanted_version(parse_release(document(version)), stable)
+    return wanted_version(Resolved(parse_release(document(version))), Status(stable=stable))
 
 
 OLD, NEW = made("v1.0.0"), made("v2.0.0")

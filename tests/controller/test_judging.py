@@ -21,7 +21,7 @@ from tidegate.engine.records import LARGEST
 from tidegate.engine.values import Evidence, Observation, Part, Phase, Status, Verdict, Version, Watched
 from tidegate.kube.resources import Key
 from tidegate.stats import Data, Histogram, Measurement
-from tidegate.targets.port import App, Sight
+from tidegate.targets.port import App, Resolved, Sight
 
 NOW = 1_795_000_000.0
 ETCD = 1_572_864
@@ -69,14 +69,14 @@ def judged(edges: int, written: ReleaseStatus | None = None) -> tuple[Picture, J
     """A climb at 10 %, every guard of which has its answer."""
     release = parse_release(largest())
     force = effective(release, ())
-    candidate = wanted_version(release, None)
+    candidate = wanted_version(Resolved(release), Status())
     stable = Version("v0", "0" * 64, tuple(p._replace(content="0" * 64, artifact="") for p in candidate.pieces))
     parts = tuple(Part(p.part, weight=10_000, move=1, landed=1, landed_at=NOW - 60) for p in candidate.pieces)
     status = Status(Phase.PROGRESSING, 1, 1, stable=stable, candidate=candidate, started=NOW - 90, parts=parts)
-    app = App("shop", release.metadata.name, "uid", release, status, revision(release))
+    app = App("shop", release.metadata.name, "uid", Resolved(release), status, revision(release))
     sight = Sight({}, ())
     said = Judging(Answered(edges)).judge(app, force, candidate, sight, written or release.status, NOW)
-    spec = spec_of(release, force, stable=stable, acts=(), tick=10.0)
+    spec = spec_of(app.resolved, force, status=status, acts=(), tick=10.0)
     seen = Observation((), (), Watched(NOW, NOW), said.verdict, said.evidence)
     return Picture(release, force, spec, status, seen, sight, NOW, guards=said.guards), said
 

@@ -18,7 +18,7 @@ from tidegate.engine.guards import Ask, Side
 from tidegate.engine.values import FULL, Cause, Evidence, Part, Phase, Status, Verdict, Version
 from tidegate.kube.resources import Key
 from tidegate.stats import Counts, Data, Measurement
-from tidegate.targets.port import App, Kept, Sight
+from tidegate.targets.port import App, Kept, Resolved, Sight
 
 ERRORS: dict[str, Any] = {
     "name": "errors",
@@ -78,7 +78,7 @@ def judge(
     made = document("v2.0.0")
     made["spec"]["guards"] = list(guards)
     release = parse_release(made)
-    app = App(KEY.namespace, KEY.name, "uid-1", release, status, wanted.content)
+    app = App(KEY.namespace, KEY.name, "uid-1", Resolved(release), status, wanted.content)
     force = effective(release, ())
     return Judging(sampler).judge(app, force, wanted, seen or sight(status), ReleaseStatus(), NOW)
 
@@ -238,7 +238,7 @@ def test_under_way_a_blind_guard_holds() -> None:
 def test_a_verdict_is_dated_when_it_changes() -> None:
     first = judge(Answered(), climbing()).guards
     made = parse_release({**document("v2.0.0"), "spec": {**document("v2.0.0")["spec"], "guards": [ERRORS]}})
-    app = App(KEY.namespace, KEY.name, "uid-1", made, climbing(), NEW.content)
+    app = App(KEY.namespace, KEY.name, "uid-1", Resolved(made), climbing(), NEW.content)
     written, later = ReleaseStatus(guards=first), NOW + 30
 
     def again(bad: int) -> float | None:

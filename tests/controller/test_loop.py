@@ -17,9 +17,9 @@ from tidegate.api import ReleaseStatus
 from tidegate.api.meta import FINALIZER
 from tidegate.controller.loop import SLACK, Attention, Loop
 from tidegate.engine.values import Decision, Instance, Phase, State, Status
-from tidegate.errors import Permanent, Transient
+from tidegate.errors import Permanent, Transient, Unavailable
 from tidegate.kube import RELEASES, Cluster, Store
-from tidegate.targets.port import Sight
+from tidegate.targets.port import Problem, Sight
 
 NONSENSE: dict[str, Any] = {
     "a phase that is no word": {"phase": ["Banana"], "move": 7},
@@ -118,6 +118,49 @@ async def test_what_is_asked_for_again_and_again_and_changes_nothing_is_no_hot_l
     assert max(gaps(looks)) <= 1.001
     assert len(looks) < 100
     assert 4 < len(bench.target.writes) < 20
+
+
+def missing(*, lasting: bool = True) -> tuple[Problem, ...]:
+    return (Problem("web", "", "ConfigMapMissing", "ConfigMap web is not there. Create it.", lasting),)
+
+
+async def test_a_climb_stands_where_it_is_while_something_that_the_spec_names_is_not_there(bench: Bench) -> None:
+    bench.given(climbs())
+    bench.target.shows = sight(climbs())
+    bench.target.unresolved = missing()
+    await bench.run(30)
+    assert bench.phase is Phase.PROGRESSING
+    assert bench.target.writes == [], "neither raised nor taken back"
+    stalled = bench.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "ConfigMapMissing")
+
+
+async def test_a_revert_waits_for_nothing_that_the_spec_names(bench: Bench) -> None:
+    bench.given(climbs())
+    bench.target.shows = replace(sight(climbs()), instances=without_candidate())
+    bench.target.unresolved = missing(lasting=False)
+    await bench.look()
+    assert bench.phase is Phase.REVERTING
+    assert bench.target.writes
+
+
+async def test_at_rest_what_is_missing_is_told_and_nothing_begins(bench: Bench) -> None:
+    bench.given(at_rest(), "v2.0.0")
+    bench.target.unresolved = missing()
+    await bench.run(30)
+    assert bench.phase is Phase.WAITING
+    assert "ConfigMap web is not there" in bench.condition("Ready")["message"]
+    assert bench.target.done == []
+
+
+async def test_at_rest_what_only_could_not_be_read_changes_nothing_that_is_told(bench: Bench) -> None:
+    bench.given(at_rest(), "v1.0.0")
+    await bench.look()
+    before = bench.stored()["status"]
+    bench.target.unresolved = missing(lasting=False)
+    with pytest.raises(Unavailable):
+        await bench.look()
+    assert bench.stored()["status"] == before
 
 
 async def test_a_revert_is_tried_again_within_five_seconds_whatever_happens(bench: Bench) -> None:

@@ -10,8 +10,8 @@ from tidegate.api import Intervention, InterventionStatus, effective, parse_inte
 from tidegate.api.intervention import Answer
 from tidegate.api.memory import Past
 from tidegate.controller.plan import act_of, assemble, authors_of, kept_versions, spec_of, unanswered, wanted_version
-from tidegate.engine.values import Act, Action, Check, Rung, Track, When
-from tidegate.targets.port import Kept
+from tidegate.engine.values import Act, Action, Cause, Check, Phase, Recall, Rung, Status, Track, When
+from tidegate.targets.port import Kept, Problem, Resolved
 
 TWO = [shop.component("api"), shop.component("web")]
 
@@ -37,9 +37,9 @@ def _asked(name: str, at: str, **changes: Any) -> Intervention:
 
 
 def test_a_component_that_has_not_changed_keeps_the_revision_under_which_it_runs() -> None:
-    stable = wanted_version(release("v1.0.0", components=TWO), None)
+    stable = wanted_version(Resolved(release("v1.0.0", components=TWO)), Status())
     changed = [shop.component("api"), shop.component("web", environment={"COLOUR": "blue"})]
-    wanted = wanted_version(release("v1.0.0", components=changed), stable)
+    wanted = wanted_version(Resolved(release("v1.0.0", components=changed)), Status(stable=stable))
     assert wanted.content != stable.content
     assert wanted.runs("api") == stable.content
     assert wanted.runs("web") == wanted.content
@@ -48,7 +48,17 @@ def test_a_component_that_has_not_changed_keeps_the_revision_under_which_it_runs
 def test_the_same_spec_is_the_same_version_whoever_wrote_it_and_however_it_climbs() -> None:
     one = release("v1.0.0", author="ana@example.com", steps=[{"weight": 100}])
     other = release("v1.0.0", author="bob@example.com", paused=True)
-    assert wanted_version(one, None) == wanted_version(other, None)
+    assert wanted_version(Resolved(one), Status()) == wanted_version(Resolved(other), Status())
+
+
+def test_while_something_that_the_spec_names_is_missing_what_is_under_way_stays_what_is_wanted() -> None:
+    climbing = assemble("v2.0.0", "2", [("web", "b")], None)
+    old = assemble("v1.0.0", "1", [("web", "a")], None)
+    missing = Resolved(release("v3.0.0"), problems=(Problem("web", "", "ConfigMapMissing", "it is not there", True),))
+    assert wanted_version(missing, Status(phase=Phase.PROGRESSING, candidate=climbing)) == climbing
+    recall = Recall(old, Cause.PERSON, reject=True, wanted="2")
+    assert wanted_version(missing, Status(stable=climbing, recall=recall)).content == "2"
+    assert wanted_version(missing, Status(stable=climbing)).name == "v3.0.0"
 
 
 def test_only_what_once_completed_can_be_started_again_the_newest_first() -> None:
@@ -69,7 +79,7 @@ def test_parts_stand_in_the_order_of_their_names_so_that_equal_versions_are_equa
 def test_a_component_with_steps_of_its_own_climbs_by_itself_and_the_others_in_lockstep() -> None:
     own = {**shop.component("web"), "steps": [{"weight": 20, "hold": "1m"}, {"weight": 100}]}
     asked = release("v1.0.0", components=[shop.component("api"), own], steps=[{"weight": 100, "hold": "5s"}])
-    spec = spec_of(asked, effective(asked, ()), stable=None, acts=(), tick=10.0)
+    spec = spec_of(Resolved(asked), effective(asked, ()), status=Status(), acts=(), tick=10.0)
     assert spec.tracks == (
         Track(("api",), (Rung(100_000, 5.0),)),
         Track(("web",), (Rung(20_000, 60.0), Rung(100_000, 0.0))),
@@ -78,7 +88,10 @@ def test_a_component_with_steps_of_its_own_climbs_by_itself_and_the_others_in_lo
 
 def test_where_there_are_no_guards_there_is_no_tick_to_wait_for() -> None:
     bare, guarded = release(), release(guards=[shop.error_rate("prod")])
-    ticks = [spec_of(each, effective(each, ()), stable=None, acts=(), tick=10.0).tick for each in (bare, guarded)]
+    ticks = [
+        spec_of(Resolved(each), effective(each, ()), status=Status(), acts=(), tick=10.0).tick
+        for each in (bare, guarded)
+    ]
     assert ticks == [None, 10.0]
 
 
@@ -86,7 +99,7 @@ def test_limits_checks_pause_and_deletion_are_what_the_release_says() -> None:
     check = {"name": "smoke", "when": ["BeforeTraffic"], "http": {"component": "web", "path": "/", "timeout": "2s"}}
     deadlines = {"ready": "2m", "step": "1h", "orphan": "30m"}
     asked = release("v1.0.0", checks=[check], deadlines=deadlines, keepPrevious="7m", paused=True, deleting=True)
-    spec = spec_of(asked, effective(asked, ()), stable=None, acts=(), tick=10.0)
+    spec = spec_of(Resolved(asked), effective(asked, ()), status=Status(), acts=(), tick=10.0)
     assert spec.checks == (Check("smoke", (When.BEFORE_TRAFFIC,)),)
     assert spec.deadlines == (120.0, 3600.0, 1800.0)
     assert (spec.keep, spec.paused, spec.deleting) == (420.0, True, True)

@@ -16,7 +16,7 @@ from tidegate.controller.settling import Settler
 from tidegate.engine.values import Answer, Forget
 from tidegate.errors import Conflict, Unavailable
 from tidegate.kube import INTERVENTIONS, RELEASES
-from tidegate.targets.port import App
+from tidegate.targets.port import App, Resolved
 
 OTHERS = "example.com/theirs"
 SAID = Answer("uid-i", "Refused", "nothing climbs here")
@@ -33,7 +33,7 @@ def settler(bench: Bench) -> Settler:
 
 
 def app(uid: str = "uid-1") -> App:
-    return App(KEY.namespace, KEY.name, uid, parse_release(document("v1.0.0")), resting(), "1")
+    return App(KEY.namespace, KEY.name, uid, Resolved(parse_release(document("v1.0.0"))), resting(), "1")
 
 
 def put(bench: Bench, *finalizers: str) -> None:

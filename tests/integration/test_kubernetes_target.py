@@ -204,7 +204,7 @@ async def test_delete_takes_the_app_but_not_what_is_the_users(world: Shop, story
 
 async def test_a_release_made_anew_takes_over_what_the_old_one_left(world: Shop, story: Story) -> None:
     await story.running("v1.0.0", claim=7)
-    anew = App(world.namespace, "storefront", "another-uid", story.app.release, Status(), story.app.revision)
+    anew = App(world.namespace, "storefront", "another-uid", story.app.resolved, Status(), story.app.revision)
     await world.refresh()
     (seen,) = (await world.target.observe(anew, {}, 0)).instances or ()
     assert seen.claim == 0

@@ -9,7 +9,7 @@ from tidegate.api import parse_release
 from tidegate.api.release import Release
 from tidegate.api.revision import artifact, revision
 from tidegate.engine.values import Part, Phase, Piece, Status, Version
-from tidegate.targets.port import App
+from tidegate.targets.port import App, Resolved
 
 NAMESPACE = "shop"
 NAME = "storefront"
@@ -50,7 +50,7 @@ def version_of(found: Release) -> Version:
 
 def app(found: Release, status: Status | None = None, *, uid: str = UID) -> App:
     status = Status() if status is None else status
-    return App(found.metadata.namespace, found.metadata.name, uid, found, status, revision(found))
+    return App(found.metadata.namespace, found.metadata.name, uid, Resolved(found), status, revision(found))
 
 
 def climbing(stable: Version | None, candidate: Version, attempt: int = 1, weight: int = 0) -> Status:

@@ -1,9 +1,11 @@
 """The revision: a hash of what runs, so that "the same" never has to be guessed.
 
-What runs of a component is its pod template with the images filled in, its port, its Service and its route. How many
-pods there are, how they are probed and drained, and by which ladder they climb, is not: a Release that scales from six
-pods to twelve need not climb again, and its guards could not tell the two apart. All hashes are SHA-256 of canonical
-JSON, 64 hexadecimal digits, compared whole.
+What runs of a component is its pod template with the images filled in, the content of the ConfigMaps and Secrets that
+the template names, its port, its Service and its route. How many pods there are, how they are probed and drained, and
+by which ladder they climb, is not: a Release that scales from six pods to twelve need not climb again, and its guards
+could not tell the two apart. All hashes are SHA-256 of canonical JSON, 64 hexadecimal digits, compared whole.
+
+Everything here takes templates that are in force: whoever hashes a Release resolves first what it names.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from tidegate.api.grammar import expand
 from tidegate.api.release import Component, Release
@@ -21,20 +24,34 @@ _CONTAINERS: Final = ("containers", "initContainers")
 _RELEASE: Final = "$(release)"
 
 
-def revision(release: Release) -> str:
+class Named(NamedTuple):
+    """A ConfigMap or Secret that a pod template names, with the content that it has."""
+
+    kind: str  # ConfigMap or Secret
+    name: str
+    content: str  # its hash, 64 hexadecimal digits
+
+
+NOTHING: Final[Mapping[str, tuple[Named, ...]]] = MappingProxyType({})
+
+
+def revision(release: Release, named: Mapping[str, tuple[Named, ...]] = NOTHING) -> str:
     """Hash of all that the spec asks to run: the version, and what runs of each component, in whatever order they
-    stand.
+    stand. `named` is what the template of each component names.
 
     Raises Invalid where an image names something that can't be filled in.
     """
     spec = release.spec
-    components = {component.name: _running(component, spec.version, _RELEASE) for component in spec.components}
+    components = {
+        component.name: _running(component, spec.version, named.get(component.name, ()))
+        for component in spec.components
+    }
     return _hash({"version": spec.version, "components": components})
 
 
-def artifact(component: Component, version: str) -> str:
+def artifact(component: Component, version: str, named: tuple[Named, ...] = ()) -> str:
     """Hash of what runs of one component at a version. Equal ones take no part in a climb. Raises Invalid."""
-    return _hash(_running(component, version, _RELEASE))
+    return _hash(_running(component, version, named))
 
 
 def filled_template(component: Component, version: str, release: str) -> dict[str, Any]:
@@ -58,15 +75,16 @@ def fill_image(image: str, version: str, release: str, component: str, path: str
         raise Invalid(f"{image!r} can't be filled in: {error}", path=path) from None
 
 
-def _running(component: Component, version: str, release: str) -> Mapping[str, Any]:
+def _running(component: Component, version: str, named: tuple[Named, ...]) -> Mapping[str, Any]:
     kubernetes = component.kubernetes
-    return {
+    running = {
         "name": component.name,
-        "template": filled_template(component, version, release),
+        "template": filled_template(component, version, _RELEASE),
         "port": kubernetes.port,
         "service": kubernetes.service,
         "traffic": kubernetes.traffic.document(),
     }
+    return {**running, "named": sorted(named)} if named else running
 
 
 def _containers(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

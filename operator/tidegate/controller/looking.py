@@ -1,10 +1,14 @@
-"""Observe: everything that one pass decides on, put into one picture. Caches only, nothing here waits for a network."""
+"""Observe: everything that one pass decides on, put into one picture.
+
+A look reads caches only. Before it stands `resolve`, which waits for the server where something that the spec names was
+never read, or has changed.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Protocol
 
-from tidegate.api import effective
+from tidegate.api import Release, effective
 from tidegate.api.conditions import Reason
 from tidegate.api.intervention import Intervention
 from tidegate.api.parse import parse_intervention, parse_policy
@@ -32,10 +36,10 @@ from tidegate.engine.values import (
     Watched,
     When,
 )
-from tidegate.errors import Invalid
+from tidegate.errors import Invalid, Unavailable
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
-from tidegate.targets.port import App, Target
+from tidegate.targets.port import App, Resolved, Target
 
 _WHEN, _ENDED = frozenset(When), frozenset(CheckOutcome)
 """What may be written down of a check; one that ended in a word that we don't know is asked for again."""
@@ -60,6 +64,15 @@ class Looker:
         self._cluster, self._target, self._checks, self._judging = cluster, target, checks, judging
         self._admission, self._tick = admission, tick
 
+    async def resolve(self, release: Release, status: Status) -> Resolved:
+        """What the spec names. Raises Unavailable where that is not known, and nothing that is under way needs a pass
+        all the same."""
+        resolved = await self._target.resolve(release)
+        passing = next((problem for problem in resolved.problems if not problem.lasting), None)
+        if passing is not None and status.candidate is None and status.recall is None:
+            raise Unavailable(passing.sentence)
+        return resolved
+
     async def look(
         self,
         app: App,
@@ -77,12 +90,14 @@ class Looker:
         force = effective(release, policies)
         people = tuple(_readable(self._of(app)))
         acts, refused = self._acts(app, people)
-        spec = spec_of(release, force, stable=status.stable, acts=acts, tick=self._tick)
+        spec = spec_of(app.resolved, force, status=status, acts=acts, tick=self._tick)
         sight = await self._target.observe(app, demand(spec, status), now)
         judged = self._judging.judge(app, force, spec.version, sight, written, now)
         obstacles += tuple(Obstacle(Reason.POLICY_CONFLICT, sentence) for sentence in force.conflicts)
         obstacles += tuple(Obstacle(Reason.POLICY_VIOLATED, sentence) for sentence in force.violations)
-        obstacles += tuple(Obstacle(refusal.reason, refusal.sentence) for refusal in sight.refusals)
+        obstacles += tuple(
+            Obstacle(found.reason, found.sentence) for found in (*app.resolved.problems, *sight.refusals)
+        )
         obstacles += judged.obstacles
         obstacles += tuple(
             Obstacle(found.reason, found.sentence) for found in sight.occupied if _is_new(status, found.part)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tidegate.api import ReleaseStatus, Writer, parse_meta, parse_release, parse_release_status
@@ -32,7 +32,7 @@ from tidegate.engine.values import Decision, Effect, Phase, Reread, Status, Watc
 from tidegate.errors import Conflict, Invalid, NotFound, TidegateError
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import RELEASES, Key, Object
-from tidegate.targets.port import App
+from tidegate.targets.port import App, Resolved
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Loop:
         now = self._now()
         attention = self._attend(key, release.metadata.uid, now)
         status = remember(written)
-        app = _app(key, release, status)
+        app = _app(key, await self._looker.resolve(release, status), status)
         with logs.bind(revision=short(app.revision), step=str(written.step.number if written.step else 0)):
             picture = await self._looker.look(
                 app,
@@ -243,7 +243,7 @@ class Loop:
                 attention.rest_until = self._now() + FIRST_RETRY  # the Lease is renewed soon, or lost
                 return
         self._audience.acting(document, picture, effects)
-        attention.troubles = await self._actor.act(_with_status(app, decision.status), picture, effects)
+        attention.troubles = await self._actor.act(replace(app, status=decision.status), picture, effects)
         attention.failures = attention.failures + 1 if attention.troubles else 0
         attention.repeats = 0 if confirmed else attention.repeats + 1
         attention.rest_until = self._now() + _backoff(decision.status, attention)
@@ -342,12 +342,9 @@ def _backoff(status: Status, attention: Attention) -> float:
     return 0.0
 
 
-def _app(key: Key, release: Release, status: Status) -> App:
-    return App(key.namespace, key.name, release.metadata.uid, release, status, revision(release))
-
-
-def _with_status(app: App, status: Status) -> App:
-    return App(app.namespace, app.name, app.uid, app.release, status, app.revision)
+def _app(key: Key, resolved: Resolved, status: Status) -> App:
+    content = revision(resolved.release, resolved.named)
+    return App(key.namespace, key.name, resolved.release.metadata.uid, resolved, status, content)
 
 
 def _replacing(old: object, new: dict[str, object]) -> dict[str, object]:

@@ -7,15 +7,31 @@ from tidegate.api.intervention import Intervention
 from tidegate.api.ladder import Step
 from tidegate.api.memory import Past
 from tidegate.api.revision import artifact, revision
-from tidegate.engine.values import Act, Check, Deadlines, Piece, Rung, Spec, Track, Version
-from tidegate.targets.port import Kept
+from tidegate.engine.values import Act, Check, Deadlines, Piece, Rung, Spec, Status, Track, Version
+from tidegate.targets.port import Kept, Resolved
 
 
-def wanted_version(release: Release, stable: Version | None) -> Version:
-    """The version that the spec asks for; what is unchanged against stable keeps the revision it runs under."""
-    spec = release.spec
-    artifacts = [(component.name, artifact(component, spec.version)) for component in spec.components]
-    return assemble(spec.version, revision(release), artifacts, stable)
+def wanted_version(resolved: Resolved, status: Status) -> Version:
+    """The version that the spec asks for; what is unchanged against stable keeps the revision it runs under.
+
+    While something that it names can't be resolved, nobody knows what it asks for: then what is under way stays what is
+    wanted. Gates are shut meanwhile, so that it stays where it is.
+    """
+    spec, under_way = resolved.release.spec, _under_way(status)
+    if resolved.problems and under_way is not None:
+        return under_way
+    artifacts = [
+        (component.name, artifact(component, spec.version, resolved.named.get(component.name, ())))
+        for component in spec.components
+    ]
+    return assemble(spec.version, revision(resolved.release, resolved.named), artifacts, status.stable)
+
+
+def _under_way(status: Status) -> Version | None:
+    """What climbs or is taken back, or what the spec asked for when the recall that goes on was decided."""
+    if status.candidate is not None:
+        return status.candidate
+    return Version(status.recall.version.name, status.recall.wanted, ()) if status.recall else None
 
 
 def assemble(name: str, content: str, artifacts: Iterable[tuple[str, str]], stable: Version | None) -> Version:
@@ -37,22 +53,22 @@ def kept_versions(kept: Sequence[Kept], history: Sequence[Past], stable: Version
     )
 
 
-def spec_of(release: Release, force: Effective, *, stable: Version | None, acts: tuple[Act, ...], tick: float) -> Spec:
+def spec_of(resolved: Resolved, force: Effective, *, status: Status, acts: tuple[Act, ...], tick: float) -> Spec:
     """The engine's spec: tracks from ladders, and limits in seconds."""
-    spec = release.spec
+    spec = resolved.release.spec
     own = {name for name, _ in force.own_steps}
     together = tuple(component.name for component in spec.components if component.name not in own)
     tracks = [Track(together, _ladder(force.steps))] if together else []
     tracks += [Track((name,), _ladder(steps)) for name, steps in force.own_steps]
     return Spec(
-        version=wanted_version(release, stable),
+        version=wanted_version(resolved, status),
         tracks=tuple(tracks),
         checks=tuple(Check(check.name, tuple(check.when)) for check in spec.checks),
         deadlines=Deadlines(force.deadlines.ready, force.deadlines.step, force.deadlines.orphan),
         keep=force.keep_previous,
         tick=tick if force.guards else None,
         paused=bool(spec.paused),
-        deleting=release.metadata.deleting,
+        deleting=resolved.release.metadata.deleting,
         acts=acts,
     )
 

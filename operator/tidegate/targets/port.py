@@ -10,24 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from tidegate.api.release import Component, Release
+from tidegate.api.revision import NOTHING, Named
 from tidegate.engine.values import Ensure, Instance, Pin, Reading, Retire, Start, Status
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """One Release as a target sees it: what is wanted, and what is remembered."""
-
-    namespace: str
-    name: str
-    uid: str
-    release: Release
-    status: Status
-    revision: str  # whole hash of what the spec asks for now
-
-    @property
-    def components(self) -> Mapping[str, Component]:
-        """The components that the spec has now, by name; a part of an older version may be missing here."""
-        return {component.name: component for component in self.release.spec.components}
 
 
 class Problem(NamedTuple):
@@ -38,6 +22,37 @@ class Problem(NamedTuple):
     reason: str  # CamelCase, for a condition
     sentence: str  # what is wrong and what to do
     lasting: bool  # only a person can mend it
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A Release with all that it names put in its place: the templates in force, and the content of what they name."""
+
+    release: Release
+    named: Mapping[str, tuple[Named, ...]] = field(default_factory=lambda: NOTHING)  # by component
+    problems: tuple[Problem, ...] = ()  # what can't be resolved: nothing starts and nothing rises while there is one
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One Release as a target sees it: what is wanted, and what is remembered."""
+
+    namespace: str
+    name: str
+    uid: str
+    resolved: Resolved
+    status: Status
+    revision: str  # whole hash of what the spec asks for now
+
+    @property
+    def release(self) -> Release:
+        """With every template in force in its place."""
+        return self.resolved.release
+
+    @property
+    def components(self) -> Mapping[str, Component]:
+        """The components that the spec has now, by name; a part of an older version may be missing here."""
+        return {component.name: component for component in self.release.spec.components}
 
 
 class Size(NamedTuple):
@@ -71,6 +86,10 @@ class Sight:
 
 
 class Target(Protocol):
+    async def resolve(self, release: Release) -> Resolved:
+        """What the spec names, before its revision is hashed. From caches; the server is asked only for what was never
+        read, or has changed since."""
+
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         """What is. `demand` says for which share of all traffic each (part, content) should be sized; health is
         measured against it. Reads caches only and never waits for the network."""

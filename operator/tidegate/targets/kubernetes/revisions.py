@@ -59,7 +59,10 @@ def body(app: App, number: int) -> Object:
         "data": {
             "version": spec.version,
             "components": [component.document() for component in spec.components],
-            "artifacts": {component.name: artifact(component, spec.version) for component in spec.components},
+            "artifacts": {
+                component.name: artifact(component, spec.version, app.resolved.named.get(component.name, ()))
+                for component in spec.components
+            },
         },
     }
 

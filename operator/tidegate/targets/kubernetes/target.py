@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from tidegate.api.meta import ANNOTATION_CLAIM, short
-from tidegate.api.release import Component
+from tidegate.api.release import Component, Release
 from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
 from tidegate.errors import AlreadyExists, Conflict, NotPermitted, Permanent, TidegateError, Transient
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, SERVICES, Cluster, Key, Object
@@ -29,7 +29,7 @@ from tidegate.targets.kubernetes.probes import Prober
 from tidegate.targets.kubernetes.sizing import pods_for
 from tidegate.targets.kubernetes.stamp import Stamp, annotation, stamp_of, token_of
 from tidegate.targets.kubernetes.view import Place, View, rules_of
-from tidegate.targets.port import App, Sight
+from tidegate.targets.port import App, Resolved, Sight
 
 
 class KubernetesTarget:
@@ -53,6 +53,9 @@ class KubernetesTarget:
         """End what runs in the background."""
         await self._prober.close()
         await self._neighbours.close()
+
+    async def resolve(self, release: Release) -> Resolved:
+        return Resolved(release)
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         return observe(self._view(app), demand, now, self._prober, self._neighbours)
