@@ -21,7 +21,7 @@ from tidegate.controller.sampling import Sampler
 from tidegate.engine.values import CheckKey, When
 from tidegate.kube.resources import Key
 from tidegate.kube.store import Store
-from tidegate.targets.kubernetes.routes import Backends
+from tidegate.targets.kubernetes.traffic.routes import Backends
 
 ROOT = Path(__file__).parents[1]
 RULES = range(1, 12)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tidegate.engine.values import FULL
 from tidegate.errors import Permanent, Transient
-from tidegate.targets.kubernetes import routes
-from tidegate.targets.kubernetes.routes import Backends
+from tidegate.targets.kubernetes.traffic import routes
+from tidegate.targets.kubernetes.traffic.routes import Backends
 
 OLD, NEW, LOST = "a" * 64, "b" * 64, "c" * 64
 OLD_SERVICE, NEW_SERVICE, LOST_SERVICE = (f"storefront-graphql-{content[:10]}" for content in (OLD, NEW, LOST))

@@ -7,16 +7,16 @@ import pytest
 from tidegate.targets.kubernetes.stamp import (
     Stamp,
     annotation,
-    is_followed,
     last_change,
     last_editor,
     left_at,
-    refusals_of,
     stamp_of,
     token_of,
 )
+from tidegate.targets.kubernetes.traffic.gateway import is_followed, refusals_of
 
 UID = "uid-1"
+RULES = ("f:spec", "f:rules")
 
 
 def route(**metadata: Any) -> dict[str, Any]:
@@ -79,19 +79,19 @@ def test_a_token_changes_with_the_spec_and_the_object_but_not_with_its_status() 
 def test_the_last_editor_is_who_owns_the_rules_now() -> None:
     ours, theirs = entry("tidegate", "2026-11-23T10:00:00Z"), entry("kubectl-edit", "2026-11-23T11:00:00Z")
     gateway = entry("traefik", "2026-11-23T12:00:00Z", subresource="status")
-    assert last_editor(route(managedFields=[theirs, gateway])) == "kubectl-edit"
-    assert last_editor(route(managedFields=[ours, theirs])) is None
-    assert last_editor(route(managedFields=[entry("argocd", "2026-11-23T11:00:00Z", rules=False)])) is None
-    assert last_editor(route()) is None
+    assert last_editor(route(managedFields=[theirs, gateway]), *RULES) == "kubectl-edit"
+    assert last_editor(route(managedFields=[ours, theirs]), *RULES) is None
+    assert last_editor(route(managedFields=[entry("argocd", "2026-11-23T11:00:00Z", rules=False)]), *RULES) is None
+    assert last_editor(route(), *RULES) is None
 
 
 def test_traffic_left_when_we_moved_it_or_when_a_person_did() -> None:
     edited = route(managedFields=[entry("kubectl-edit", "2027-01-15T08:00:10Z")])
     ours = route(managedFields=[entry("tidegate", "2027-01-15T08:00:10Z")])
-    assert left_at(edited, Stamp(at=1_800_000_000.0)) == 1_800_000_011.0
-    assert left_at(edited, Stamp(at=1_800_000_500.0)) == 1_800_000_500.0
-    assert left_at(ours, Stamp(at=1_800_000_000.0)) == 1_800_000_000.0
-    assert last_change(ours, "f:spec", "f:rules", by_us=True) == 1_800_000_011.0
+    assert left_at(edited, Stamp(at=1_800_000_000.0), *RULES) == 1_800_000_011.0
+    assert left_at(edited, Stamp(at=1_800_000_500.0), *RULES) == 1_800_000_500.0
+    assert left_at(ours, Stamp(at=1_800_000_000.0), *RULES) == 1_800_000_000.0
+    assert last_change(ours, *RULES, by_us=True) == 1_800_000_011.0
 
 
 @pytest.mark.parametrize(

@@ -9,28 +9,24 @@ from typing import Final
 from tidegate.api.conditions import Reason
 from tidegate.api.permission import refusal
 from tidegate.api.release import Component
-from tidegate.engine.promise import promise
-from tidegate.engine.values import CLIMBING, Instance, Part, Reading, State
+from tidegate.engine.values import CLIMBING, Instance, Reading, State
 from tidegate.kube import CRONJOBS, Object
-from tidegate.targets.kubernetes import health, pinning, problems, routes
+from tidegate.targets.kubernetes import health, pinning, problems
 from tidegate.targets.kubernetes.names import app_service_name, labels_of, section, workload_name
 from tidegate.targets.kubernetes.pinning import Neighbours
 from tidegate.targets.kubernetes.probes import Asked, Prober
 from tidegate.targets.kubernetes.sizing import pods_for, share_of
-from tidegate.targets.kubernetes.stamp import is_followed, last_change, last_editor, left_at, stamp_of, token_of
-from tidegate.targets.kubernetes.view import Place, View, rules_of
+from tidegate.targets.kubernetes.traffic import way_of
+from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.kubernetes.workload import claim_of
 from tidegate.targets.port import Problem, Sight, Size
 
-ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
 ROUTE_CHANGED: Final = "RouteChanged"
 SERVICE_SHARED: Final = "ServiceShared"
 CRONJOB_MISSING: Final = "CronJobMissing"
 REVISION_LOST: Final = "RevisionLost"
 
-NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
 UNKNOWN: Final = Reading(None, None)
-ABSENT: Final = Reading(None, None, absent=True)
 
 
 @dataclass(slots=True)
@@ -89,38 +85,12 @@ def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: N
         notes.refusals.append(other)
     elif found := _neighbour(view, part, service, neighbours):
         notes.occupied.append(found)
-    route = view.route(part)
-    if route is None:
-        notes.problems.append(
-            problems.route_missing(part, app.namespace, component.kubernetes.traffic.http_route.name, name)
-        )
-        notes.readings[part] = UNKNOWN if view.has_route(part) else ABSENT
-        return
-    notes.problems += problems.of_route(part, route)
-    if not is_followed(route) and now - left_at(route, stamp_of(route, app.name, app.uid)) > problems.PATIENCE:
-        notes.problems.append(problems.not_followed(part, route))
-    if editor := last_editor(route):
-        notes.foreign[part] = editor
-    notes.readings[part] = _reading(view, component, route, None if refused else view.pin(component))
-    if notes.readings[part].split is None and not refused:
-        notes.refusals.append(_names_nothing(part, route, name))
-
-
-def _reading(view: View, component: Component, route: Object, pin: str | None) -> Reading:
-    backends, rules = view.backends(component), rules_of(route)
-    if not routes.names_any(rules, backends):
-        return Reading(None, None, token_of(route), pin)
-    app = view.app
-    split = routes.one_split(routes.splits(rules, backends), *_promised(view, component.name))
-    return Reading(split, stamp_of(route, app.name, app.uid).move(component.name), token_of(route), pin)
-
-
-def _promised(view: View, name: str) -> tuple[routes.Split, str | None]:
-    """What the status promises this part, and which content of it is the newest."""
-    status = view.app.status
-    part = status.part(name) or Part(name)
-    newest = status.candidate or status.stable
-    return promise(status, part), newest.runs(name) if newest else None
+    seen = way_of(component).look(view, component, now)
+    notes.problems += seen.problems
+    notes.refusals += seen.refusals
+    notes.readings[part] = seen.reading
+    if seen.editor:
+        notes.foreign[part] = seen.editor
 
 
 def _same_service(view: View, part: str, name: str) -> Problem | None:
@@ -151,22 +121,13 @@ def _is_first(view: View, part: str) -> bool:
 
 def _reached_anew(view: View, part: str, component: Component) -> Problem:
     """`component` is as the stable version is reached."""
-    route, service = component.kubernetes.traffic.http_route.name, app_service_name(view.app.name, component)
+    carrier, service = way_of(component).carrier(view.app.name, component), app_service_name(view.app.name, component)
     sentence = (
-        f"Component {part} is reached by HTTPRoute {route} and Service {service}, and the spec names others; the old "
-        f"route would stay on the old version for ever. Write {route} and {service} again, or remove the component and "
-        "add it under another name."
+        f"Component {part} is reached by {carrier} and Service {service}, and the spec names others; the old "
+        f"route would stay on the old version for ever. Write {carrier.name} and {service} again, or remove the "
+        "component and add it under another name."
     )
     return Problem(part, "", ROUTE_CHANGED, sentence, lasting=True)
-
-
-def _names_nothing(part: str, route: Object, service: str) -> Problem:
-    name = route["metadata"]["name"]
-    sentence = (
-        f"HTTPRoute {name} names neither Service {service} nor a revision of it, so this Release may not change it. "
-        f"Add a backendRef to {service} to the rules that should reach it."
-    )
-    return Problem(part, "", ROUTE_NAMES_NOTHING, sentence, lasting=True)
 
 
 def _forgotten(part: str) -> Problem:
@@ -189,6 +150,7 @@ def _observe_place(
     prober: Prober,
     notes: Notes,
 ) -> None:
+    component = view.component(place.part)
     deployment, has_service = view.deployments.get(place), place in view.services
     pods, replicas = view.pods(place), view.replicas(place.part)
     pods_now = int(section(deployment, "spec").get("replicas", 1)) if deployment else 0
@@ -204,7 +166,7 @@ def _observe_place(
                 state=state,
                 claim=claim_of(deployment, view.app.uid),
                 sized=share_of(pods_now, replicas) if whole else 0,
-                busy_until=busy_until(view, place, now),
+                busy_until=way_of(component).busy_until(view, component, place, now) if component else None,
             )
         )
     ref = workload_name(view.app.name, place.part, place.content)
@@ -220,32 +182,6 @@ def _observe_place(
 def _service_missing(place: Place, name: str) -> Problem:
     sentence = f"Service {name} is not there, so its pods can't be reached. It is made again if the revision is needed."
     return Problem(place.part, place.content, problems.SERVICE_MISSING, sentence, lasting=False)
-
-
-def busy_until(view: View, place: Place, now: float, route: Object | None = None) -> float | None:
-    """When the drain after its last traffic is over, if that is yet to come. None also while a weight leads there.
-
-    `route` is a fresher one than the cache has.
-    """
-    component = view.component(place.part)
-    route = route or view.route(place.part)
-    if component is None or route is None:
-        return None
-    app, rules = view.app, rules_of(route)
-    departure = view.departure(route, now)
-    if routes.weight_of(rules, frozenset({workload_name(app.name, place.part, place.content)})):
-        return None
-    if departure.followed is None or not is_followed(route):
-        return now + NOT_FOLLOWED
-    until = drained_at(view, component, departure.followed)
-    return until if until > now else None
-
-
-def drained_at(view: View, component: Component, left: float) -> float:
-    """When the drain is over, after traffic left by the route and after the pin was moved."""
-    service = view.app_service(component)
-    unpinned = last_change(service, "f:spec", "f:selector", by_us=True) if service else 0.0
-    return max(left, unpinned) + view.drain(component.name)
 
 
 def _probe(view: View, prober: Prober) -> Mapping[str, bool]:

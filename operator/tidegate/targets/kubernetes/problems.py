@@ -1,4 +1,4 @@
-"""What keeps pods from running and routes from leading to them, as sentences. Pure."""
+"""What keeps pods from running, as sentences. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from tidegate.kube import Object
 from tidegate.scrubbing import scrub
 from tidegate.targets.kubernetes.health import condition, is_ready
 from tidegate.targets.kubernetes.names import is_leaving, labels_of, section
-from tidegate.targets.kubernetes.stamp import refusals_of
 from tidegate.targets.port import Problem
 
 UNSCHEDULABLE: Final = "Unschedulable"
 PODS_REFUSED: Final = "PodsRefused"
 CONTAINER_CONFIG: Final = "ContainerConfigError"
 CRASHED: Final = "Crashed"
-ROUTE_NOT_ACCEPTED: Final = "RouteNotAccepted"
-ROUTE_UNCLAIMED: Final = "RouteUnclaimed"
-ROUTE_NOT_FOLLOWED: Final = "RouteNotFollowed"
 SERVICE_MISSING: Final = "ServiceMissing"
 
 _PULL_TRIED: Final = frozenset({"ErrImagePull", "RegistryUnavailable"})
@@ -28,7 +24,6 @@ _PULL_FAILED: Final = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "Inval
 _CONFIG: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _LONGEST: Final = 300
 _LAST_WORDS: Final = 200  # of a container: who may read a Release may not be who may read its pods' logs
-PATIENCE: Final = 30.0  # seconds that a gateway has to report on a route
 
 
 class _Found(NamedTuple):
@@ -53,40 +48,6 @@ def of_workload(part: str, content: str, deployment: Object | None, pods: Sequen
     ]
 
 
-def route_missing(part: str, namespace: str, name: str, service: str) -> Problem:
-    sentence = (
-        f"HTTPRoute {name} is not there. Create it in namespace {namespace}, with a backendRef to Service {service} in "
-        "each rule that should reach it."
-    )
-    return Problem(part, "", Reason.ROUTE_MISSING, sentence, lasting=True)
-
-
-def of_route(part: str, route: Object) -> Sequence[Problem]:
-    """By which gateways the newest spec of a route is not taken, and why."""
-    name = route["metadata"]["name"]
-    if not section(route, "status").get("parents"):
-        sentence = (
-            f"No Gateway has taken HTTPRoute {name} yet, so nothing tells whether its weights hold. "
-            "Check its parentRefs, and that the Gateway's controller runs."
-        )
-        return [Problem(part, "", ROUTE_UNCLAIMED, sentence, lasting=False)]
-    found = []
-    for gateway, kind, message in refusals_of(route):
-        sentence = f"Gateway {gateway} does not take HTTPRoute {name} ({kind}): {_clean(message)}"
-        # A ref that leads nowhere may be one of others, or be there in a moment.
-        found.append(Problem(part, "", ROUTE_NOT_ACCEPTED, sentence, lasting=kind == "Accepted"))
-    return found
-
-
-def not_followed(part: str, route: Object) -> Problem:
-    """For a route that was last written longer than `PATIENCE` ago."""
-    sentence = (
-        f"The Gateway of HTTPRoute {route['metadata']['name']} has not reported that it took the newest weights, so "
-        "nothing that had traffic is taken down. Check the Gateway's controller."
-    )
-    return Problem(part, "", ROUTE_NOT_FOLLOWED, sentence, lasting=False)
-
-
 def _with_count(several: Sequence[_Found]) -> str:
     first = several[0].sentence
     return first if len(several) == 1 else f"{first} ({len(several)} pods in all)"
@@ -96,7 +57,7 @@ def _of_deployment(deployment: Object) -> Iterator[_Found]:
     failure = condition(deployment, "ReplicaFailure")
     if failure.get("status") != "True":
         return
-    name, message = deployment["metadata"]["name"], _clean(failure.get("message"))
+    name, message = deployment["metadata"]["name"], one_line(failure.get("message"))
     if "exceeded quota" in message:
         yield _Found(
             Reason.QUOTA_EXCEEDED, f"The namespace's quota leaves no room for pods of {name}: {message}", lasting=True
@@ -110,7 +71,7 @@ def _of_pod(pod: Object) -> Iterator[_Found]:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         yield _Found(
-            UNSCHEDULABLE, f"No node takes pod {name} of {version}: {_clean(scheduled.get('message'))}", lasting=False
+            UNSCHEDULABLE, f"No node takes pod {name} of {version}: {one_line(scheduled.get('message'))}", lasting=False
         )
     status = section(pod, "status")
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
@@ -121,7 +82,7 @@ def _of_pod(pod: Object) -> Iterator[_Found]:
 def _of_container(container: Mapping[str, Any], pod: str, version: str) -> _Found | None:
     state: Mapping[str, Any] = container.get("state") or {}
     waiting: Mapping[str, Any] = state.get("waiting") or {}
-    reason, message = str(waiting.get("reason", "")), _clean(waiting.get("message"))
+    reason, message = str(waiting.get("reason", "")), one_line(waiting.get("message"))
     where = f"container {container.get('name')} of pod {pod} ({version})"
     if reason in _PULL_TRIED | _PULL_FAILED:
         sentence = (
@@ -145,11 +106,11 @@ def _end(ended: Mapping[str, Any]) -> str:
     if "exitCode" not in ended:
         return ""
     reason = f" ({ended['reason']})" if ended.get("reason") and ended["reason"] != "Error" else ""
-    message = _clean(ended.get("message"), _LAST_WORDS)
+    message = one_line(ended.get("message"), _LAST_WORDS)
     return f": it exited with code {ended['exitCode']}{reason}" + (f": {message}" if message else "")
 
 
-def _clean(message: object, longest: int = _LONGEST) -> str:
+def one_line(message: object, longest: int = _LONGEST) -> str:
     """One line, not too long, without credentials and without the full stop that our sentence sets."""
     text = " ".join(scrub(str(message or "")).split()).rstrip(".")
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,4 +1,4 @@
-"""Pods behind Services, split by an HTTPRoute: the Kubernetes target."""
+"""Pods behind Services: the Kubernetes target. How traffic is split among them is the business of `traffic`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from tidegate.api.meta import ANNOTATION_CLAIM, short
 from tidegate.api.release import Component, Release
 from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
-from tidegate.errors import AlreadyExists, Conflict, NotPermitted, Permanent, TidegateError, Transient
-from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, SERVICES, Cluster, Key, Object
-from tidegate.targets.kubernetes import pinning, problems, revisions, routes, taking_down, workload
+from tidegate.errors import AlreadyExists, NotPermitted, Permanent, TidegateError, Transient
+from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Cluster, Key, Object
+from tidegate.targets.kubernetes import pinning, revisions, taking_down, workload
 from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
@@ -27,8 +27,8 @@ from tidegate.targets.kubernetes.observing import observe
 from tidegate.targets.kubernetes.pinning import Neighbours
 from tidegate.targets.kubernetes.probes import Prober
 from tidegate.targets.kubernetes.sizing import pods_for
-from tidegate.targets.kubernetes.stamp import Stamp, annotation, stamp_of, token_of
-from tidegate.targets.kubernetes.view import Place, View, rules_of
+from tidegate.targets.kubernetes.traffic import Carrier, Way, Write, own_port, way_of
+from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.port import App, Resolved, Sight
 
 
@@ -70,36 +70,19 @@ class KubernetesTarget:
 
     async def ensure(self, app: App, writes: Sequence[Ensure], now: float) -> None:
         view = self._view(app)
-        by_route: dict[str, list[tuple[Component, Ensure]]] = {}
-        for write in writes:
-            component = _component(view, write.part)
-            by_route.setdefault(component.kubernetes.traffic.http_route.name, []).append((component, write))
-        # A route that can't be written must not keep the others back.
+        by_carrier: dict[tuple[Way, Carrier], list[Write]] = {}
+        for ensure in writes:
+            component = _component(view, ensure.part)
+            way = way_of(component)
+            by_carrier.setdefault((way, way.carrier(app.name, component)), []).append(Write(component, ensure))
+        # One that can't be written must not keep the others back.
         ended = await asyncio.gather(
-            *(self._ensure(view, name, parts, now) for name, parts in by_route.items()), return_exceptions=True
+            *(way.ensure(view, carrier, parts, now) for (way, carrier), parts in by_carrier.items()),
+            return_exceptions=True,
         )
         for error in ended:
             if error is not None:
                 raise error
-
-    async def _ensure(self, view: View, name: str, parts: Sequence[tuple[Component, Ensure]], now: float) -> None:
-        namespace = view.app.namespace
-        route = await self._cluster.read(HTTPROUTES, namespace, name)
-        for _ in range(taking_down.TRIES):
-            if route is None or is_leaving(route):
-                component = parts[0][0]
-                service = app_service_name(view.app.name, component)
-                raise Permanent(problems.route_missing(component.name, namespace, name, service).sentence)
-            body = _routing(view, route, parts, now)
-            if body is None:
-                return
-            try:
-                await self._cluster.merge(HTTPROUTES, namespace, name, body)
-                return
-            except Conflict:
-                # Often only the gateway's status: the fence tells whether more has changed.
-                route = await self._cluster.fresh(HTTPROUTES, namespace, name)
-        raise Transient(f"HTTPRoute {name} is being written by others at the same time; it is tried again.")
 
     async def pin(self, app: App, pin: Pin) -> None:
         view = self._view(app)
@@ -109,7 +92,7 @@ class KubernetesTarget:
         if refused := pinning.may_use(app, service, name):
             raise NotPermitted(refused)
         if service is None:
-            body = pinning.pinned_body(app, component, pin.content, view.own_port(component), target)
+            body = pinning.pinned_body(app, component, pin.content, own_port(view, component), target)
             await self._cluster.create(SERVICES, app.namespace, body)
         elif not pinning.pinned_to(service, app.name, pin.part, [pin.content]):
             left = pinning.pinned_to(service, app.name, pin.part, sorted(view.known))
@@ -212,39 +195,6 @@ def _component(view: View, part: str) -> Component:
     if component is None:
         raise Permanent(f"Component {part} is not in the spec, and no kept revision tells how it is reached.")
     return component
-
-
-def _routing(view: View, route: Object, parts: Sequence[tuple[Component, Ensure]], now: float) -> Object | None:
-    """The patch that makes the route as it should be, or None if it is. Raises Conflict where the fence is not as
-    expected."""
-    app = view.app
-    stamp, rules = stamp_of(route, app.name, app.uid), rules_of(route)
-    wanted = list(rules)
-    for component, write in parts:
-        wanted = routes.rewrite(wanted, view.backends(component), write.split)
-    moves = {**stamp.moves, **{write.part: write.move for _, write in parts}}
-    moved = wanted != list(rules)
-    if not moved and moves == stamp.moves:
-        return None
-    for _, write in parts:
-        _check_fence(route, stamp, write)
-    newer = Stamp(moves, now if moved else stamp.at)
-    metadata = {
-        "resourceVersion": resource_version(route),
-        "annotations": {annotation(app.name): newer.written(app.uid)},
-    }
-    return {"metadata": metadata, "spec": {"rules": wanted}} if moved else {"metadata": metadata}
-
-
-def _check_fence(route: Object, stamp: Stamp, write: Ensure) -> None:
-    """By value is not enough: the same weights return, and a late write would land over a revert or a person."""
-    name, there, expects = route["metadata"]["name"], stamp.move(write.part), write.expects
-    if there > write.move:
-        raise Conflict(f"HTTPRoute {name} has move {there} of {write.part} already, which is newer than {write.move}.")
-    if expects.move is not None and there != expects.move:
-        raise Conflict(f"HTTPRoute {name} has move {there} of {write.part}, not {expects.move}: it was written since.")
-    if expects.token and token_of(route) != expects.token:
-        raise Conflict(f"HTTPRoute {name} was edited since it was looked at. It is looked at again.")
 
 
 def _check_ours(view: View, kind: str, obj: Object, place: Place) -> None:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tidegate.api.meta import LABEL_COMPONENT, LABEL_REVISION, short
 from tidegate.api.release import Component
 from tidegate.engine.values import Version
-from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, HTTPROUTES, PODS, SERVICES, Cluster, Key, Object, Resource
+from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, PODS, SERVICES, Cluster, Key, Object, Resource
 from tidegate.targets.kubernetes import pinning
-from tidegate.targets.kubernetes.departures import Departure, Departures
+from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
     content_of,
     is_leaving,
     labels_of,
-    looks_like_workload,
     section,
-    workload_name,
 )
 from tidegate.targets.kubernetes.revisions import Revision, kept, needed
-from tidegate.targets.kubernetes.routes import Backends, each_ref
-from tidegate.targets.kubernetes.stamp import stamp_of
 from tidegate.targets.port import App
 
 DRAIN: Final = 30.0  # seconds, where the component says nothing
@@ -40,9 +36,8 @@ class View:
     """Nothing here asks the server."""
 
     def __init__(self, cluster: Cluster, app: App, departures: Departures) -> None:
-        self.cluster, self.app = cluster, app
+        self.cluster, self.app, self.departures = cluster, app, departures
         self.key = Key(app.namespace, app.name)
-        self._departures = departures
 
     # ---- what is kept
 
@@ -154,26 +149,6 @@ class View:
         """Those that the spec has, and those that the status still remembers."""
         return sorted({*self.app.components, *(part.name for part in self.app.status.parts)})
 
-    def route_name(self, part: str) -> str | None:
-        component = self.component(part)
-        return component.kubernetes.traffic.http_route.name if component else None
-
-    def route(self, part: str) -> Object | None:
-        route = self._route(part)
-        return None if route is None or is_leaving(route) else route
-
-    def has_route(self, part: str) -> bool:
-        """Also while it is being deleted: until a finalizer is done it leads where it led."""
-        return self._route(part) is not None
-
-    def _route(self, part: str) -> Object | None:
-        name = self.route_name(part)
-        return self.cluster.get(HTTPROUTES, self.app.namespace, name) if name else None
-
-    def departure(self, route: Object, now: float) -> Departure:
-        """The last move of the route's traffic."""
-        return self._departures.look(self.key, route, stamp_of(route, self.app.name, self.app.uid), now)
-
     def app_service(self, component: Component) -> Object | None:
         """The app's own."""
         service = self.cluster.get(SERVICES, self.app.namespace, app_service_name(self.app.name, component))
@@ -183,53 +158,19 @@ class View:
         """The content that the app's own Service selects; "" if none that we know."""
         return pinning.pinned_to(self.app_service(component), self.app.name, component.name, sorted(self.known))
 
-    def own_port(self, component: Component) -> int:
-        """Of the app's own Service; while there is none, the one by which the route names it."""
+    def may_use_service(self, component: Component) -> bool:
+        """Whether the app's own Service is labelled for this Release, or absent."""
+        name = app_service_name(self.app.name, component)
+        return pinning.may_use(self.app, self.app_service(component), name) is None
+
+    def service_port(self, component: Component) -> int | None:
+        """Of the app's own Service; None while there is none."""
         for entry in section(self.app_service(component) or {}, "spec").get("ports") or ():
             return int(entry["port"])
-        name, route = app_service_name(self.app.name, component), self.route(component.name)
-        refs = each_ref(rules_of(route)) if route else ()
-        named = (int(ref["port"]) for ref in refs if ref.get("name") == name and ref.get("port"))
-        return next(named, component.kubernetes.port)
-
-    def backends(self, component: Component) -> Backends:
-        app, part = self.app, component.name
-        service = app_service_name(app.name, component)
-        contents = {
-            workload_name(app.name, part, place.content): place.content for place in self.services if place.part == part
-        }
-        lost = {
-            name: content
-            for content in self.known
-            if (name := workload_name(app.name, part, content)) not in contents and self._is_lost(part, name)
-        }
-        return Backends(
-            namespace=app.namespace,
-            route=component.kubernetes.traffic.http_route.name,
-            service=service,
-            port=self.own_port(component),
-            pinned=self.pin(component) or None,
-            contents=contents,
-            ports={name: self.port(Place(part, content)) for name, content in contents.items()},
-            may_use_service=pinning.may_use(app, self.app_service(component), service) is None,
-            is_dangling=lambda name: self._is_lost(part, name),
-            lost=lost,
-        )
-
-    def _is_lost(self, part: str, name: str) -> bool:
-        if not looks_like_workload(self.app.name, part, name):
-            return False
-        service = self.cluster.get(SERVICES, self.app.namespace, name)
-        return service is None or is_leaving(service)
+        return None
 
     def _ours(self, resource: Resource) -> Sequence[Object]:
         return self.cluster.of_release(resource, self.app.namespace, self.app.name)
-
-
-def rules_of(route: Object) -> Sequence[dict[str, Any]]:
-    """The rules of an HTTPRoute."""
-    rules: Sequence[dict[str, Any]] = section(route, "spec").get("rules") or ()
-    return rules
 
 
 def _by_place(objects: Iterable[Object]) -> Mapping[Place, Object]:
