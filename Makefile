@@ -1,7 +1,7 @@
 # Every target says what it does: `make help`.
 # KIND=1 uses a kind cluster, CLUSTER=current the current kubeconfig, in place of the cluster that `make cluster` makes.
 .DEFAULT_GOAL := help
-.PHONY: help dev check crds unit cluster test demo clean lock
+.PHONY: help dev check crds unit cluster test demo bench clean lock
 
 export KIND CLUSTER
 bin := .venv/bin
@@ -33,6 +33,9 @@ test: dev cluster ## run all tests, on the real cluster; ARGS="-k word" picks
 
 demo: dev cluster ## watch a good release climb to 100 % and a bad one revert, on real pods
 	$(in_cluster)/python -m hack.demo
+
+bench: dev ## measure speed and cost on a control plane of its own; ARGS="latency --count 100" picks, see hack/bench
+	$(bin)/python -m hack.bench $(or $(ARGS),--help)
 
 clean: ## stop the cluster and remove what the tools left; nothing stays running or mounted
 	@if [ -x $(bin)/python ]; then $(bin)/python hack/cluster down; else python3 hack/cluster down; fi
