@@ -13,7 +13,7 @@ from tidegate.api.connection import (
     SecretKeyRef,
     SecretValue,
 )
-from tidegate.api.effective import DeadlinesInForce, Effective, OwnedGuard, effective, policies_for
+from tidegate.api.effective import DeadlinesInForce, Effective, effective, policies_for
 from tidegate.api.grammar import (
     FULL,
     ZERO,
@@ -66,7 +66,9 @@ from tidegate.api.release import (
     ReleaseSpec,
     When,
 )
+from tidegate.api.rules import OwnedGuard, PolicyRules
 from tidegate.api.status import (
+    Binding,
     CheckStatus,
     ComponentStatus,
     GuardStatus,
@@ -94,6 +96,7 @@ __all__ = [
     "Allowance",
     "Answer",
     "BasicAuth",
+    "Binding",
     "CandidateRef",
     "Cause",
     "Check",
@@ -134,6 +137,7 @@ __all__ = [
     "Piece",
     "PodTemplate",
     "PolicyRef",
+    "PolicyRules",
     "PreviousRef",
     "Probes",
     "Prometheus",

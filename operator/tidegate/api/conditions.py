@@ -65,6 +65,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "NotPermitted"
     POLICY_CONFLICT = "PolicyConflict"
     POLICY_VIOLATED = "PolicyViolated"
+    POLICY_CHANGED = "PolicyChanged"
     GUARD_BLIND = "GuardBlind"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CRASH_LOOP = "CrashLoop"

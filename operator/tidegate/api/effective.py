@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from tidegate.api.grammar import ZERO, Percent, format_duration
-from tidegate.api.guard import Guard
 from tidegate.api.ladder import DEFAULT_LADDER, Step
 from tidegate.api.policy import Defaults, LadderBounds, ReleasePolicy
 from tidegate.api.release import Deadlines, Release
+from tidegate.api.rules import OwnedGuard, PolicyRules, rules_of, together
 from tidegate.api.status import PolicyRef
 
 DEFAULT_KEEP_PREVIOUS: Final = 3600.0
@@ -36,15 +36,6 @@ class DeadlinesInForce:
 
 
 @dataclass(frozen=True)
-class OwnedGuard:
-    """A guard and whose it is. Two of one name stand side by side, each under its owner."""
-
-    owner: str
-    """Name of the policy; "" is the Release itself."""
-    guard: Guard
-
-
-@dataclass(frozen=True)
 class Effective:
     """What is in force for one Release. `own_steps` has the components that climb by themselves."""
 
@@ -54,6 +45,10 @@ class Effective:
     deadlines: DeadlinesInForce
     guards: tuple[OwnedGuard, ...]
     policies: tuple[PolicyRef, ...]
+    rules: tuple[PolicyRules, ...]
+    """What the policies ask: of a climb under way, at their strictest since it began."""
+    rules_now: tuple[PolicyRules, ...]
+    """What they ask as they are now: of the next climb."""
     conflicts: tuple[str, ...]
     """Policies that contradict each other, a sentence each."""
     violations: tuple[str, ...]
@@ -65,8 +60,11 @@ def policies_for(release: str, policies: Iterable[ReleasePolicy]) -> tuple[Relea
     return tuple(sorted((p for p in policies if p.applies_to(release)), key=lambda policy: policy.metadata.name))
 
 
-def effective(release: Release, policies: Iterable[ReleasePolicy]) -> Effective:
-    """What is in force for the Release, out of the namespace's policies; those that do not apply are left out here."""
+def effective(release: Release, policies: Iterable[ReleasePolicy], kept: Iterable[PolicyRules] = ()) -> Effective:
+    """What is in force for the Release, out of the namespace's policies; those that do not apply are left out here.
+
+    `kept` is what was asked so far of the climb that is under way: of that nothing is dropped.
+    """
     applying = policies_for(release.metadata.name, policies)
     spec = release.spec
     defaults = _Merge(applying)
@@ -83,18 +81,22 @@ def effective(release: Release, policies: Iterable[ReleasePolicy]) -> Effective:
         orphan=defaults.duration("deadlines.orphan", said.orphan, lambda given: _of(given).orphan, DEFAULT_ORPHAN),
     )
     own_steps = tuple((c.name, c.steps) for c in spec.components if c.steps is not None)
+    rules_now = together((), map(rules_of, applying))
+    rules = together(kept, rules_now)
 
-    violations = list(_violations(whose, steps, applying))
+    violations = list(_violations(whose, steps, rules))
     for component, ladder in own_steps:
-        violations += _violations(f"the steps of component {component}", ladder, applying)
+        violations += _violations(f"the steps of component {component}", ladder, rules)
 
     return Effective(
         steps=steps,
         own_steps=own_steps,
         keep_previous=keep_previous,
         deadlines=deadlines,
-        guards=_guards(release, applying),
+        guards=_guards(release, applying, rules),
         policies=tuple(PolicyRef(name=p.metadata.name, generation=p.metadata.generation) for p in applying),
+        rules=rules,
+        rules_now=rules_now,
         conflicts=tuple(defaults.conflicts),
         violations=tuple(violations),
     )
@@ -148,9 +150,9 @@ def _ladder_text(steps: Sequence[Step]) -> str:
     )
 
 
-def _violations(whose: str, steps: Sequence[Step], policies: Sequence[ReleasePolicy]) -> Iterable[str]:
+def _violations(whose: str, steps: Sequence[Step], rules: Sequence[PolicyRules]) -> Iterable[str]:
     """One sentence a bound that is not kept, with the strictest policy's name."""
-    bounds = [(p.metadata.name, p.spec.ladder.weight) for p in policies if p.spec.ladder is not None]
+    bounds = [(each.policy, each.weight) for each in rules]
 
     first = _strictest(bounds, lambda bound: bound.max_first, min)
     if first is not None and steps[0].weight > first[1]:
@@ -192,14 +194,19 @@ def _strictest(
     return next((name, each) for name, each in given if each == value)
 
 
-def _guards(release: Release, policies: Sequence[ReleasePolicy]) -> tuple[OwnedGuard, ...]:
+def _guards(
+    release: Release, policies: Sequence[ReleasePolicy], rules: Sequence[PolicyRules]
+) -> tuple[OwnedGuard, ...]:
     components = {component.name for component in release.spec.components}
     own = [OwnedGuard("", guard) for guard in release.spec.guards]
-    # A policy's guard of a component that this Release does not have is about other Releases.
-    theirs = [
+    acting = [owned for each in rules for owned in each.guards]
+    taken = {(owned.owner, owned.guard.name) for owned in acting}
+    watching = [
         OwnedGuard(policy.metadata.name, guard)
         for policy in policies
         for guard in policy.spec.guards
-        if guard.component is None or guard.component in components
+        if not guard.enforced and (policy.metadata.name, guard.name) not in taken
     ]
+    # A policy's guard of a component that this Release does not have is about other Releases.
+    theirs = [owned for owned in (*acting, *watching) if owned.guard.component in (None, *components)]
     return (*own, *theirs)

@@ -108,6 +108,15 @@ class Limit:
         return {"x-kubernetes-int-or-string": True, "maxLength": 32, **words(LIMIT_RULE)}
 
 
+def stricter(one: Limit, other: Limit) -> Limit | None:
+    """The one that is crossed wherever the other is; None where their kinds or directions can't be compared."""
+    if (one.kind, one.direction) != (other.kind, other.direction):
+        return None
+    if one.kind is LimitKind.NUMBER and one.direction is Direction.BELOW:
+        return one if one.value >= other.value else other
+    return one if one.value <= other.value else other
+
+
 def _direction(kind: LimitKind, written: str) -> Direction:
     down = written.startswith("<") if kind is LimitKind.NUMBER else written.startswith("-")
     return Direction.BELOW if down else Direction.ABOVE

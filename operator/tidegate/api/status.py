@@ -192,6 +192,19 @@ class PolicyRef(Part):
     """Its metadata.generation, as it was looked at."""
 
 
+class Binding(Part):
+    """What one policy asks of the climb that is under way, at its strictest since the climb began."""
+
+    policy: str
+    """Name of the policy."""
+    generation: int = 0
+    """The newest of its generations that is in it."""
+    loosened: bool = False
+    """The policy asks for less by now, no longer applies, or is gone: what it asked counts until the next climb."""
+    rules: str = ""
+    """Its guards and the bounds of ladders, packed; of more than a status should bear only a hash."""
+
+
 _ATOMIC = Schema(list_type="atomic")
 
 
@@ -228,6 +241,8 @@ class ReleaseStatus(Part):
     """The checks of this attempt."""
     policies: Annotated[tuple[PolicyRef, ...], _ATOMIC] = ()
     """The policies that apply."""
+    binding: Annotated[tuple[Binding, ...], _ATOMIC] = ()
+    """While something climbs: what the policies ask of it. Who loosens or deletes one then makes no climb easier."""
     attempt: int = 0
     """Number of the last climb. It never falls."""
     move: int = 0

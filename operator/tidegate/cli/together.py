@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tidegate.api.effective import OwnedGuard, effective
+from tidegate.api.effective import effective
 from tidegate.api.guard import Guard
 from tidegate.api.meta import GROUP, KIND_CONNECTION, KIND_INTERVENTION, KIND_POLICY, KIND_RELEASE
 from tidegate.api.parse import parse_connection, parse_intervention, parse_policy, parse_release
 from tidegate.api.permission import refusal
 from tidegate.api.policy import ReleasePolicy
 from tidegate.api.release import Release
+from tidegate.api.rules import OwnedGuard
 from tidegate.cli.documents import Document
 from tidegate.cli.findings import Finding, Severity
 

@@ -40,7 +40,19 @@ def news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Itera
             yield News(
                 "LoweredByHand", f"the weight of {component.name} was lowered by hand; kept, nothing climbs", True
             )
+    yield from _policy_news(name, before, after)
     yield from _people_news(picture, before, after)
+
+
+def _policy_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+    known = {(binding.policy, binding.generation) for binding in before.binding if binding.loosened}
+    for binding in after.binding:
+        if binding.loosened and (binding.policy, binding.generation) not in known:
+            note = (
+                f"policy {binding.policy} asks for less by now, or applies no longer; "
+                f"what it asked of {name} goes on until the next climb"
+            )
+            yield News("PolicyLoosened", note, occasion=f"{after.attempt}/{binding.policy}/{binding.generation}")
 
 
 def _phase_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:

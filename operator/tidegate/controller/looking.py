@@ -17,6 +17,7 @@ from tidegate.api.status import CheckStatus, ReleaseStatus
 from tidegate.api.words import CheckOutcome
 from tidegate.checks.port import CheckResult
 from tidegate.controller.admission import MISSING, Admission
+from tidegate.controller.binding import Bound, goes_on, remembered, under_way
 from tidegate.controller.judging import Judging
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.plan import act_of, authors_of, kept_versions, spec_of, unanswered
@@ -87,7 +88,8 @@ class Looker:
         release, status = app.release, app.status
         policies, unclear = self._policies(app.namespace)
         obstacles = (*unreadable, *unclear)
-        force = effective(release, policies)
+        force = effective(release, policies, remembered(status, written.binding))
+        bound = goes_on(force, written.binding) if under_way(status) else Bound()
         people = tuple(_readable(self._of(app)))
         acts, refused = self._acts(app, people)
         spec = spec_of(app.resolved, force, status=status, acts=acts, tick=self._tick)
@@ -95,6 +97,7 @@ class Looker:
         judged = self._judging.judge(app, force, spec.version, sight, written, now)
         obstacles += tuple(Obstacle(Reason.POLICY_CONFLICT, sentence) for sentence in force.conflicts)
         obstacles += tuple(Obstacle(Reason.POLICY_VIOLATED, sentence) for sentence in force.violations)
+        obstacles += bound.obstacles
         obstacles += tuple(
             Obstacle(found.reason, found.sentence) for found in (*app.resolved.problems, *sight.refusals)
         )
@@ -129,6 +132,7 @@ class Looker:
             obstacles=obstacles,
             troubles=troubles,
             refused=refused,
+            binding=bound.bindings,
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 

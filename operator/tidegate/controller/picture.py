@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tidegate.api import Effective, GuardStatus, Release
+from tidegate.api import Binding, Effective, GuardStatus, Release
 from tidegate.api.conditions import Reason
 from tidegate.api.status import CheckStatus
 from tidegate.engine.values import Answer, Observation, Spec, Status
@@ -33,6 +33,7 @@ class Picture:
     checks: tuple[CheckStatus, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     troubles: tuple[Obstacle, ...] = ()
+    binding: tuple[Binding, ...] = ()  # what binds the climb that was under way
     authors: Mapping[str, str] = field(default_factory=dict)
     refused: tuple[Answer, ...] = ()  # acts that the engine never hears of
 

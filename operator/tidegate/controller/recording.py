@@ -11,6 +11,7 @@ from tidegate import api
 from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.api.intervention import Action
 from tidegate.controller import story
+from tidegate.controller.binding import begun, under_way
 from tidegate.controller.memory import component_memory, write_down
 from tidegate.controller.picture import Picture
 from tidegate.engine.acts import DONE
@@ -42,6 +43,7 @@ def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer:
         "guards": picture.guards if climbs or status.phase is Phase.REVERTING else before.guards,
         "checks": picture.checks,
         "policies": picture.force.policies,
+        "binding": _binding(picture, status),
         "history": _history(picture, status, before),
         "revert": revert,
         "conditions": story.conditions(picture, status, revert.message if revert else "", before.conditions),
@@ -56,6 +58,14 @@ def _waiting_candidate(picture: Picture) -> api.CandidateRef:
     return api.CandidateRef(
         version=wanted.name, revision=wanted.content, author=picture.authors.get(wanted.content, "")
     )
+
+
+def _binding(picture: Picture, status: Status) -> tuple[api.Binding, ...]:
+    """What the policies ask of the climb; one that begins in this pass is asked what they ask now."""
+    if not under_way(status):
+        return ()
+    same = under_way(picture.before) and picture.before.attempt == status.attempt
+    return picture.binding if same else begun(picture.force)
 
 
 def _step(status: Status, number: int) -> api.StepState:

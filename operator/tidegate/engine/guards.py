@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from tidegate.api.effective import OwnedGuard
 from tidegate.api.grammar import Percent, placeholders
 from tidegate.api.guard import Guard
 from tidegate.api.limit import Limit
+from tidegate.api.rules import OwnedGuard
 from tidegate.engine.limits import Crossing, compare, describe, show, spaced
 from tidegate.engine.records import Record
 from tidegate.engine.values import FULL, Verdict
