@@ -64,6 +64,15 @@ def connection(namespace: str, url: str = PROMETHEUS) -> dict[str, Any]:
     }
 
 
+def policy(namespace: str, name: str = "production", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "tidegate.dev/v1alpha1",
+        "kind": "ReleasePolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+
+
 def component(name: str = "web", replicas: int = 2, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
     container = {
