@@ -130,10 +130,12 @@ def test_of_a_policy_too_large_to_be_kept_a_change_stops_the_climb_and_is_told()
 
 def test_edits_without_end_do_not_fill_the_status() -> None:
     kept = begun(forced(policy(*noise(0, 5))))
+    crowded = False
     for generation in range(2, 12):
         now = policy(*noise(generation, 5), generation=generation)
         kept, obstacles = goes_on(forced(now, kept=remembered(climbing(), kept)), kept)
-    assert obstacles
+        crowded = crowded or bool(obstacles)
+    assert crowded
     assert sum(len(binding.rules) for binding in kept) <= LARGEST
 
 
