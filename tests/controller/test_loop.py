@@ -330,7 +330,7 @@ async def test_a_spec_that_cannot_be_read_keeps_nobody_from_deleting_it(bench: B
     bench.declare({**body, "metadata": deleted, "spec": {**body["spec"], "steps": [{"weight": "many"}]}})
     await bench.run(5)
     assert "forget shop, settled: True" in bench.target.done
-    assert "finalizers" not in bench.stored()["metadata"]
+    assert (RELEASES, *KEY) not in bench.server.objects, "nothing held it any more"
 
 
 async def test_a_spec_of_which_no_readable_one_is_known_is_told_and_left_alone(bench: Bench) -> None:

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from hack.stage.operator import install
 from tests.controller.test_app import Recorder
 from tests.controller.waiting import soon
-from tests.kube.fake import NAMESPACES, thing
+from tests.kube.contract import ApiServerContract, release, revision, service
+from tests.kube.fake import NAMESPACES
 from tidegate.controller.app import check_served, operate
 from tidegate.controller.events import Reporter
 from tidegate.controller.lease import Elector, Term
 from tidegate.controller.parts import Parts
 from tidegate.controller.settings import Settings
-from tidegate.errors import AlreadyExists, Conflict, Denied, NotFound, Rejected
+from tidegate.errors import Denied, Rejected
 from tidegate.kube import (
     CONTROLLERREVISIONS,
     EVENTS,
@@ -27,12 +29,14 @@ from tidegate.kube import (
     RELEASES,
     SERVICES,
     Client,
-    Cluster,
     Key,
-    Store,
-    uid_of,
     version_of,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    install()
 
 
 @pytest.fixture
@@ -52,75 +56,18 @@ async def namespace(client: Client) -> AsyncIterator[str]:
     await client.delete(NAMESPACES, everywhere, name)
 
 
-def revision(name: str, namespace: str, release: str = "web") -> dict[str, Any]:
-    return thing(CONTROLLERREVISIONS, name, namespace=namespace, release=release, revision=1, data={"version": "v1"})
-
-
-def service(name: str, namespace: str, release: str = "") -> dict[str, Any]:
-    return thing(SERVICES, name, namespace=namespace, release=release, spec={"ports": [{"port": 80}]})
-
-
-def release(name: str, namespace: str) -> dict[str, Any]:
-    template = {"spec": {"containers": [{"name": "app", "image": "tidegate.local/sample:$(version)"}]}}
-    component = {
-        "name": "web",
-        "kubernetes": {"replicas": 1, "template": template, "port": 8080, "traffic": {"httpRoute": {"name": name}}},
-    }
-    return thing(RELEASES, name, namespace=namespace, spec={"version": "v1.0.0", "components": [component]})
-
-
 async def test_all_kinds_that_we_need_are_served(client: Client) -> None:
     await check_served(client)
 
 
-async def test_verbs_and_errors_are_as_the_client_says(client: Client, namespace: str) -> None:
-    made = await client.create(SERVICES, namespace, service("web", namespace))
-    with pytest.raises(AlreadyExists):
-        await client.create(SERVICES, namespace, service("web", namespace))
-    merged = await client.merge(SERVICES, namespace, "web", {"spec": {"selector": {"a": "b"}}})
-    assert version_of(merged) > version_of(made)
-    stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "spec": {"selector": {"a": "c"}}}
-    with pytest.raises(Conflict):
-        await client.merge(SERVICES, namespace, "web", stale)
+class TestServer(ApiServerContract):
+    """As the small one of the unit tests."""
+
+
+async def test_what_the_schema_forbids_is_rejected(client: Client, namespace: str) -> None:
+    await client.create(SERVICES, namespace, service("web", namespace))
     with pytest.raises(Rejected, match="refused to patch Service"):
         await client.merge(SERVICES, namespace, "web", {"spec": {"ports": [{"port": 99999}]}})
-    with pytest.raises(Conflict):
-        await client.delete(SERVICES, namespace, "web", uid="of-another")
-    await client.delete(SERVICES, namespace, "web", uid=uid_of(made))
-    with pytest.raises(NotFound, match="does not exist"):
-        await client.get(SERVICES, namespace, "web")
-
-
-async def test_a_patch_that_changes_nothing_leaves_the_version_as_it_is(client: Client, namespace: str) -> None:
-    made = await client.create(SERVICES, namespace, service("web", namespace))
-    again = await client.merge(SERVICES, namespace, "web", {"spec": {"ports": made["spec"]["ports"]}})
-    assert version_of(again) == version_of(made)
-
-
-async def test_a_list_comes_whole_in_chunks_by_label_and_as_metadata(
-    client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tidegate.kube.client.CHUNK", 2)
-    for number in range(5):
-        await client.create(CONTROLLERREVISIONS, namespace, revision(f"web-{number}", namespace))
-    await client.create(CONTROLLERREVISIONS, namespace, revision("other", namespace, release=""))
-    items, version = await client.list(CONTROLLERREVISIONS, namespace, labels="tidegate.dev/release")
-    assert [item["metadata"]["name"] for item in items] == [f"web-{number}" for number in range(5)]
-    assert all(item["kind"] == "ControllerRevision" and item["data"] for item in items)
-    assert int(version) >= max(version_of(item) for item in items)
-    slim, _ = await client.list(CONTROLLERREVISIONS, namespace, resource_version="0", metadata_only=True)
-    assert len(slim) == 6
-    assert all("data" not in item for item in slim)
-
-
-async def test_a_change_at_an_old_version_is_refused_and_ours_is_seen_at_once(client: Client, namespace: str) -> None:
-    cluster = Cluster(client, Store())
-    made = await cluster.create(CONTROLLERREVISIONS, namespace, revision("web-1", namespace))
-    change = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "revision": 2}
-    written = await cluster.merge(CONTROLLERREVISIONS, namespace, "web-1", change)
-    assert cluster.floor(CONTROLLERREVISIONS, namespace, "web-1") == version_of(written) > version_of(made)
-    with pytest.raises(Conflict):
-        await cluster.merge(CONTROLLERREVISIONS, namespace, "web-1", change)
 
 
 async def test_a_missing_right_is_named_by_the_real_server_too(client: Client, namespace: str) -> None:

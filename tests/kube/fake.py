@@ -1,7 +1,7 @@
 """A small API server for faults that a real one can't be asked for: lost deletions, 410, old lines, silence.
 
-It keeps resourceVersions, answers 404, 409 and 422 as the real one does, chunks lists, selects by one label, watches
-with bookmarks, and remembers every request. What a real one does is proved in tests/integration.
+Without a fault it does what the real one does, as far as `tests.kube.contract` tells, which both pass. It has neither
+schemas nor admission, rights or garbage collection, and it remembers every request.
 """
 
 from __future__ import annotations
@@ -17,12 +17,32 @@ from typing import Any, NamedTuple, Self
 from aiohttp import web
 
 from tidegate.api.meta import LABEL_RELEASE
-from tidegate.kube import EVENTS, LEASES, SECRETS, WATCHED, Access, Client, Resource
+from tidegate.kube import (
+    CONNECTIONS,
+    CRONJOBS,
+    DEPLOYMENTS,
+    EVENTS,
+    HTTPROUTES,
+    INTERVENTIONS,
+    JOBS,
+    LEASES,
+    PODS,
+    POLICIES,
+    RELEASES,
+    SECRETS,
+    SERVICES,
+    WATCHED,
+    Access,
+    Client,
+    Resource,
+)
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 SERVED = (*WATCHED, EVENTS, LEASES, SECRETS, NAMESPACES, DEFINITIONS)  # Kopf starts only where the last two are served
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+STATUS_APART = (RELEASES, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS, JOBS, CRONJOBS, SERVICES, PODS)
+COUNTED = (RELEASES, POLICIES, CONNECTIONS, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS)  # their generation
 
 
 class Seen(NamedTuple):
@@ -38,11 +58,22 @@ class Seen(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of a watch."""
+    """One line of a watch. `before` is what the object was, if it was there."""
 
     version: int
     type: str
     obj: dict[str, Any]
+    before: dict[str, Any] | None = None
+
+    def to(self, selector: str) -> str | None:
+        """What a watch by this label is told: what loses the label has gone, what gets it has come."""
+        if not selector:
+            return self.type
+        is_in = _carries(self.obj, selector)
+        was_in = self.before is not None and _carries(self.before, selector)
+        if self.type == "DELETED" or not is_in:
+            return "DELETED" if is_in or was_in else None
+        return "ADDED" if self.before is not None and not was_in else self.type
 
 
 Fault = Callable[[Seen], Awaitable[web.Response | None]]
@@ -66,7 +97,7 @@ class FakeApi:
         self.served = list(SERVED)
         self.version = 100
         self.chunk: int | None = None
-        self.horizon = 0  # watches from before this version get a 410
+        self.horizon = self.version  # watches from before this version get a 410
         self.objects: dict[_Place, dict[str, Any]] = {}
         self._lines: list[tuple[Resource, Line]] = []
         self._news = asyncio.Event()
@@ -109,7 +140,7 @@ class FakeApi:
         metadata["resourceVersion"] = str(self.version)
         self.objects[place] = obj
         if told:
-            self.tell(resource, "MODIFIED" if known else "ADDED", obj)
+            self.tell(resource, "MODIFIED" if known else "ADDED", obj, known)
         return copy.deepcopy(obj)
 
     def remove(self, resource: Resource, namespace: str, name: str, *, told: bool = True) -> dict[str, Any]:
@@ -121,9 +152,9 @@ class FakeApi:
             self.tell(resource, "DELETED", gone)
         return gone
 
-    def tell(self, resource: Resource, type_: str, obj: dict[str, Any]) -> None:
+    def tell(self, resource: Resource, type_: str, obj: dict[str, Any], before: dict[str, Any] | None = None) -> None:
         """A line to all watches of the kind, true or not."""
-        self._lines.append((resource, Line(self.version, type_, copy.deepcopy(obj))))
+        self._lines.append((resource, Line(self.version, type_, copy.deepcopy(obj), before)))
         self._ring()
 
     def expire(self) -> None:
@@ -166,8 +197,10 @@ class FakeApi:
         if len(rest) == 1:
             if seen.watches:
                 return await self._watch(request, resource, namespace, seen)
-            return self._create(resource, seen) if seen.method == "POST" else self._list(resource, namespace, seen)
-        return self._one(resource, namespace or "", rest[1], seen)
+            if seen.method == "POST":
+                return self._create(resource, namespace or "", seen)
+            return self._list(resource, namespace, seen, slim="PartialObjectMetadataList" in request.headers["Accept"])
+        return self._one(resource, namespace or "", rest[1], seen, "".join(rest[2:]))
 
     def _discovery(self, words: list[str]) -> web.Response:
         groups = sorted({resource.group for resource in self.served if resource.group})
@@ -205,14 +238,15 @@ class FakeApi:
             if kind == resource and namespace in (None, space) and (not selector or _carries(obj, selector))
         ]
 
-    def _list(self, resource: Resource, namespace: str | None, seen: Seen) -> web.Response:
+    def _list(self, resource: Resource, namespace: str | None, seen: Seen, *, slim: bool) -> web.Response:
         items = self._selected(resource, namespace, seen)
         start = int(seen.query.get("continue", "0"))
         size = self.chunk or int(seen.query.get("limit", "0")) or len(items) or 1
         metadata = {"resourceVersion": str(self.version)}
         if start + size < len(items):
             metadata["continue"] = str(start + size)
-        bare = [{key: obj[key] for key in obj if key not in ("kind", "apiVersion")} for obj in items]
+        left_out = {key for obj in items for key in obj if key != "metadata"} if slim else {"kind", "apiVersion"}
+        bare = [{key: obj[key] for key in obj if key not in left_out} for obj in items]
         return web.json_response({"metadata": metadata, "items": bare[start : start + size]})
 
     async def _watch(
@@ -229,37 +263,75 @@ class FakeApi:
             bell = self._news
             for kind, line in self._lines[sent:]:
                 mine = kind == resource and namespace in (None, line.obj["metadata"].get("namespace"))
-                if mine and _carries(line.obj, seen.query.get("labelSelector", "")):
-                    await _write(response, line.type, line.obj)
+                if mine and (told := line.to(seen.query.get("labelSelector", ""))):
+                    await _write(response, told, line.obj)
             sent = len(self._lines)
             await bell.wait()
         return response
 
-    def _create(self, resource: Resource, seen: Seen) -> web.Response:
-        metadata = seen.body["metadata"]
-        if (resource, metadata["namespace"], metadata["name"]) in self.objects:
+    def _create(self, resource: Resource, namespace: str, seen: Seen) -> web.Response:
+        body = copy.deepcopy(seen.body)
+        if (body["apiVersion"], body["kind"]) != (resource.api_version, resource.kind):
+            return refusal(400, "BadRequest", f"{body['kind']} in the place of a {resource.kind}")
+        metadata = body["metadata"]
+        metadata["namespace"] = namespace
+        if (resource, namespace, metadata["name"]) in self.objects:
             return refusal(409, "AlreadyExists", f"{metadata['name']} already exists")
-        return web.json_response(self.put(resource, seen.body), status=201)
+        if resource in STATUS_APART:
+            body.pop("status", None)
+        if resource in COUNTED:
+            metadata["generation"] = 1
+        return web.json_response(self.put(resource, body), status=201)
 
-    def _one(self, resource: Resource, namespace: str, name: str, seen: Seen) -> web.Response:
+    def _one(self, resource: Resource, namespace: str, name: str, seen: Seen, part: str) -> web.Response:
         known = self.objects.get((resource, namespace, name))
         if known is None:
             return refusal(404, "NotFound", f'{resource} "{name}" not found')
         if seen.method == "GET":
             return web.json_response(known)
-        wanted = ((seen.body or {}) if isinstance(seen.body, dict) else {}).get("metadata") or {}
         if seen.method == "DELETE":
-            wanted = (seen.body or {}).get("preconditions") or {}
-        for field in ("uid", "resourceVersion"):
-            if field in wanted and wanted[field] != known["metadata"][field]:
-                return refusal(409, "Conflict", "the object has been modified")
-        if seen.method == "DELETE":
-            self.remove(resource, namespace, name)
-            return web.json_response({"kind": "Status", "status": "Success"})
+            return self._delete(resource, known, (seen.body or {}).get("preconditions") or {})
+        wanted = (seen.body or {}).get("metadata") or {}
+        if wanted.get("resourceVersion", known["metadata"]["resourceVersion"]) != known["metadata"]["resourceVersion"]:
+            return refusal(409, "Conflict", "the object has been modified")
+        if not part and wanted.get("uid", known["metadata"]["uid"]) != known["metadata"]["uid"]:
+            return refusal(422, "Invalid", "metadata.uid: field is immutable")
         changed = seen.body if seen.method == "PUT" else _merged(known, seen.body)
+        changed = self._as_stored(resource, known, changed, part)
         if changed == known:
             return web.json_response(known)
-        return web.json_response(self.put(resource, changed))
+        stored = self.put(resource, changed)
+        if changed["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers"):
+            self.remove(resource, namespace, name)
+        return web.json_response(stored)
+
+    def _delete(self, resource: Resource, known: dict[str, Any], preconditions: Mapping[str, str]) -> web.Response:
+        metadata = known["metadata"]
+        if any(metadata[field] != value for field, value in preconditions.items()):
+            return refusal(409, "Conflict", "the object has been modified")
+        if not metadata.get("finalizers"):
+            self.remove(resource, metadata.get("namespace", ""), metadata["name"])
+            return web.json_response({"kind": "Status", "status": "Success"})
+        if metadata.get("deletionTimestamp"):
+            return web.json_response(known)
+        leaving = {**metadata, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+        return web.json_response(self.put(resource, {**known, "metadata": leaving}))
+
+    def _as_stored(
+        self, resource: Resource, known: dict[str, Any], changed: dict[str, Any], part: str
+    ) -> dict[str, Any]:
+        """The status is written by its own path, and by that nothing else is; the spec is counted."""
+        if part == "status":
+            return {**known, "status": changed["status"]} if "status" in changed else known
+        metadata = {key: value for key, value in changed["metadata"].items() if value not in ({}, [])}
+        changed = {**changed, "metadata": metadata}
+        if resource in STATUS_APART:
+            changed = {key: value for key, value in changed.items() if key != "status"}
+            changed |= {"status": known["status"]} if "status" in known else {}
+        if resource in COUNTED and changed.get("spec") != known.get("spec"):
+            generation = known["metadata"].get("generation", 0) + 1
+            changed["metadata"] = {**metadata, "generation": generation}
+        return changed
 
 
 def refusal(code: int, reason: str, message: str = "", **headers: str) -> web.Response:

@@ -21,17 +21,19 @@ class Settler:
         return await self._cluster.merge(RELEASES, meta["namespace"], meta["name"], body)
 
     async def answer(self, app: App, answer: Answer, now: float) -> None:
-        """Say in the Intervention's status what became of it."""
+        """Say in the Intervention's status what became of it. Raises Conflict where it was written meanwhile, or is
+        another of its name by now: a version is of one object alone, and with a status the server compares no uid."""
         for document in self._cluster.within(INTERVENTIONS, app.namespace):
             if document["metadata"]["uid"] != answer.uid:
                 continue
             status = {"outcome": answer.outcome, "message": answer.message, "at": format_time(now)}
+            version = document["metadata"]["resourceVersion"]
             try:
                 await self._cluster.merge(
                     INTERVENTIONS,
                     app.namespace,
                     document["metadata"]["name"],
-                    {"metadata": {"uid": answer.uid}, "status": status},
+                    {"metadata": {"resourceVersion": version}, "status": status},
                     subresource="status",
                 )
             except NotFound:
