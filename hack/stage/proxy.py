@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -28,8 +28,9 @@ _BIGGEST = 8 * 2**20
 class Wrong(StrEnum):
     """What can happen to a write."""
 
-    KILL_BEFORE = "kill-before"  # the operator is killed, and the server never hears of it
     KILL_AFTER = "kill-after"  # the server did it, and the operator is killed before it has the answer
+    CUT_BEFORE = "cut-before"  # the server never hears of it, nor of any later write in that namespace until `mend`
+    CUT_AFTER = "cut-after"  # the server did it, and hears of no later write in that namespace until `mend`
     ANSWER_LOST = "answer-lost"  # the server did it, and the connection breaks before the answer
     CONFLICT = "conflict"  # 409, not done
     UNAVAILABLE = "503"  # not done
@@ -63,15 +64,18 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, once: at the `nth` write from now on. With `what` (or how that begins) and `phase` (of a status)
-    at the `nth` that is such a one."""
+    """What goes wrong, once: at the `nth` write from now on. With `what` (or how that begins), `phase` (of a status)
+    and `namespace` at the `nth` that is such a one."""
 
     wrong: Wrong
     nth: int = 1
     what: str = ""
     phase: str = ""
+    namespace: str = ""
 
     def hits(self, write: Write) -> bool:
+        if self.namespace not in ("", write.namespace):
+            return False
         if self.phase and (write.body.get("status") or {}).get("phase") != self.phase:
             return False
         return write.what.startswith(self.what)
@@ -79,6 +83,15 @@ class Fault:
     def __str__(self) -> str:
         which = " ".join(filter(None, (self.what, self.phase))) or "any"
         return f"{self.wrong.value} at write {self.nth} of: {which}"
+
+
+@dataclass(slots=True)
+class _Armed:
+    """A fault, how many writes it lets pass yet, and the one that it hit."""
+
+    fault: Fault
+    left: int
+    fired: Write | None = None
 
 
 class FaultProxy:
@@ -98,10 +111,8 @@ class FaultProxy:
     def _forget(self) -> None:
         self._writes: list[Write] = []
         self._apart: list[Write] = []
-        self._fault: Fault | None = None
-        self._left = 0
-        self.fired: Write | None = None
-        """The write that went wrong, once it did."""
+        self._armed: list[_Armed] = []
+        self._cut: set[str] = set()
 
     # ---- for the test
 
@@ -117,11 +128,33 @@ class FaultProxy:
         with self._lock:
             return list(self._apart)
 
-    def begin(self, fault: Fault | None = None) -> None:
-        """Forget what was recorded; the fault counts from here."""
+    def begin(self, *faults: Fault) -> None:
+        """Forget what was recorded; the faults count from here. A write is hit by the first that fits it."""
         with self._lock:
             self._forget()
-            self._fault, self._left = fault, fault.nth if fault else 0
+            self._armed = [_Armed(fault, fault.nth) for fault in faults]
+
+    @property
+    def fired(self) -> Write | None:
+        """The write that went wrong, once one did."""
+        return self.fired_in("")
+
+    def fired_in(self, namespace: str) -> Write | None:
+        """The same, in that namespace."""
+        with self._lock:
+            hit = (armed.fired for armed in self._armed if armed.fired)
+            return next((write for write in hit if namespace in ("", write.namespace)), None)
+
+    @property
+    def cut(self) -> frozenset[str]:
+        """The namespaces of which the server hears nothing. Leases are not cut: who leads goes on to lead."""
+        with self._lock:
+            return frozenset(self._cut)
+
+    def mend(self) -> None:
+        """Let the server hear again of all namespaces."""
+        with self._lock:
+            self._cut.clear()
 
     def let_go(self) -> None:
         """What is held goes on to the server."""
@@ -189,21 +222,24 @@ class FaultProxy:
     async def _write(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         write = _described(request, raw)
-        wrong = self._wrong_with(write)
-        if wrong is Wrong.HELD:
-            self.fired, wrong = write, None
-            await self._let_go.wait()
-        if wrong is Wrong.KILL_BEFORE:
-            self._note(write, fired=True)
-            self.kill()
+        if write.namespace in self.cut and write.resource != "leases":
             return _reset(request)
-        refusal = _refusal(wrong, write)
+        armed = self._hit(write)
+        wrong = armed.fault.wrong if armed else None
+        if wrong is Wrong.HELD:
+            self._fire(armed, write)
+            armed = wrong = None
+            await self._let_go.wait()
+        if wrong is Wrong.CUT_BEFORE:
+            self._note(write, armed=armed)
+            return _reset(request)
+        refusal = _refusal(Wrong.FORBIDDEN if write.resource in self.refused else wrong, write)
         if refusal is not None:
-            self._note(write, code=refusal.status, fired=wrong is not None and write.resource not in self.refused)
+            self._note(write, code=refusal.status, armed=armed)
             return refusal
         async with self._ask(request, raw) as upstream:
             body = await upstream.read()
-            self._note(write, code=upstream.status, body=body, fired=wrong is not None)
+            self._note(write, code=upstream.status, body=body, armed=armed)
             if wrong is Wrong.KILL_AFTER:
                 self.kill()
             if wrong is not None:
@@ -216,30 +252,33 @@ class FaultProxy:
             request.method, self._server + request.raw_path, data=raw or None, headers=headers, allow_redirects=False
         )
 
-    def _wrong_with(self, write: Write) -> Wrong | None:
-        if write.resource in self.refused:
-            return Wrong.FORBIDDEN
+    def _hit(self, write: Write) -> _Armed | None:
+        """The fault whose turn has come with this write."""
+        if write.resource in self.refused or write.resource in _APART:
+            return None
         with self._lock:
-            fault = self._fault
-            if fault is None or self._left == 0 or write.resource in _APART:
+            armed = next((one for one in self._armed if one.left and one.fault.hits(write)), None)
+            if armed is None:
                 return None
-            if not fault.hits(write):
-                return None
-            self._left -= 1
-            return fault.wrong if self._left == 0 else None
+            armed.left -= 1
+            return armed if armed.left == 0 else None
 
-    def _note(self, write: Write, *, code: int = 0, body: bytes = b"", fired: bool) -> None:
+    def _note(self, write: Write, *, code: int = 0, body: bytes = b"", armed: _Armed | None) -> None:
         answer: Mapping[str, Any] = {}
         with contextlib.suppress(ValueError):
             answer = json.loads(body) if body else {}
-        noted = Write(
-            write.at, write.verb, write.resource, write.subresource, write.namespace, write.name, write.body, code,
-            answer,
-        )  # fmt: skip
+        noted = replace(write, code=code, answer=answer)
         with self._lock:
             (self._apart if write.resource in _APART else self._writes).append(noted)
-            if fired:
-                self.fired = noted
+        self._fire(armed, noted)
+
+    def _fire(self, armed: _Armed | None, write: Write) -> None:
+        if armed is None:
+            return
+        with self._lock:
+            if armed.fault.wrong in (Wrong.CUT_BEFORE, Wrong.CUT_AFTER):
+                self._cut.add(write.namespace)
+            armed.fired = write
 
 
 def _described(request: web.Request, raw: bytes) -> Write:

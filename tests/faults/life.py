@@ -58,7 +58,7 @@ class Life:
     # ---- operators
 
     def operator(self, words: str = "operator", **settings: str) -> tuple[Operator, FaultProxy]:
-        """One more that works in this namespace only. It is not started yet."""
+        """One more that works in this namespace only, unless `settings` say otherwise. It is not started yet."""
         proxy = FaultProxy(self.api.server, self.api.authority)
         proxy.__enter__()
         self._proxies.append(proxy)
@@ -76,7 +76,10 @@ class Life:
 
     def given_live(self, version: str, **changes: Any) -> None:
         self.declare(version, **{"steps": AT_ONCE, **changes})
-        self.then(lambda status: status.get("phase") == "Completed" and _stable(status) == version, 90, "live")
+        self.then_live(version)
+
+    def then_live(self, version: str, seconds: float = 90) -> None:
+        self.then(lambda status: status.get("phase") == "Completed" and _stable(status) == version, seconds, "live")
 
     def act(self, action: str, **more: Any) -> str:
         """Write an Intervention. Gives its name."""

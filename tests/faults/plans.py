@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import os
+import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hack.stage.api import Api
 from hack.stage.proxy import Fault, Write, Wrong
+from tests.faults.life import AT_ONCE as LIVE_AT_ONCE
 from tests.faults.life import Life, route_writes, until_quiet
 
-AT_ONCE = 6
-"""Plans that run side by side: each waits for pods and Leases most of the time."""
-
-ALL = os.environ.get("TIDEGATE_ALL_PLANS") == "1"
-"""Whether every plan is to run, also those that are left out by default for the time that they take."""
+AT_ONCE = 20
+"""Plans that share one life of an operator, each in a namespace of its own."""
 
 TRIES = 3
 """A write that did not come, as when two changes of the status fell into one, may come in the next run."""
 
-PATIENCE = 120.0
-BOTH = (Wrong.KILL_BEFORE, Wrong.KILL_AFTER)
+PATIENCE = 180.0  # seconds: so many pods start at the same time
+DEATHS = (Wrong.CUT_BEFORE, Wrong.CUT_AFTER)
 
 
 @dataclass(frozen=True)
@@ -47,76 +47,137 @@ class Course:
     namespace: str
     fault: Fault | None
     fired: bool
-    restarts: int
     writes: Sequence[Write]
     rungs: Sequence[int]
     end: Mapping[str, Any]
 
 
-def run(api: Api, folder: Path, climb: Climb, fault: Fault | None = None) -> Course:
-    """One run in a namespace of its own. An operator that was killed is started again, until the end is reached."""
-    with Life(api, folder, climb.words) as life:
-        operator, proxy = life.operator()
-        operator.start()
-        life.given_live("v1.0.0")
-        until_quiet([proxy], 0.5)
-        stable = life.names("Deployment")
-        holders = _holders(life)
-        proxy.begin(fault)
-        life.declare(climb.version, **climb.declared)
-        restarts = 0
+class Crowd:
+    """As many Releases as there are plans, each in a namespace of its own, and one operator for all of them.
 
-        def ended(status: Mapping[str, Any]) -> bool:
-            nonlocal restarts
-            if not operator.running():
-                operator.start()
-                restarts += 1
-            past = status.get("history", [{}])[0].get("version")
-            return (past, status.get("phase")) == (climb.version, climb.phase) and len(life.names("Deployment")) == 1
+    Where a plan says that the operator dies at a write, the server hears nothing more of that namespace from there on.
+    When that is so for all, the operator is killed -9, for all of them at once, and another is started.
+    """
 
-        life.then(ended, PATIENCE, f"{climb.phase}, with {fault}")
-        # a write that failed is tried again after a second and then some; one that was cut off, by the next operator
-        until_quiet([proxy], 3.0 if fault is not None and not restarts else 1.0)
-        life.then(ended, 20, "the operator runs, also after its last write")
-        if restarts:  # what is there may have been there at the kill already: let the next one look at it
-            life.then(lambda _: _holders(life) > holders, 60, "another operator leads")
-            until_quiet([proxy], 1.5)
-        return Course(
-            life.namespace,
-            fault,
-            proxy.fired is not None,
-            restarts,
-            proxy.writes,
-            _rungs(proxy.writes, stable),
-            _end(life, proxy.writes),
-        )
+    def __init__(self, lives: Sequence[Life], climb: Climb, faults: Sequence[Fault | None]) -> None:
+        self._climb, self._lives = climb, lives
+        self._faults = dict(zip(lives, faults, strict=True))
+        self._home = lives[0]  # of the Lease
+        namespaces = ",".join(life.namespace for life in lives)
+        self.operator, self._proxy = self._home.operator(TIDEGATE_NAMESPACES=namespaces, TIDEGATE_WORKERS="64")
+        self.deaths = 0
+
+    def run(self) -> None:
+        """To the end of all of them. Raises AssertionError, with the scene, where one does not come to its end."""
+        self.operator.start()
+        for life in self._lives:
+            life.declare("v1.0.0", steps=LIVE_AT_ONCE)
+        for life in self._lives:
+            life.then_live("v1.0.0", PATIENCE)
+        until_quiet([self._proxy], 0.5)
+        self._stable = {life: life.names("Deployment") for life in self._lives}
+        holders = self._holders()
+        self._proxy.begin(*(replace(f, namespace=life.namespace) for life, f in self._faults.items() if f))
+        for life in self._lives:
+            life.declare(self._climb.version, **self._climb.declared)
+        for life in self._lives:
+            life.then(partial(self._struck_or_over, life), PATIENCE, f"{self._faults[life]}, or the end")
+        if self._proxy.cut:
+            self.operator.kill()
+            self._next_operator()
+        for life in self._lives:
+            life.then(partial(self._over, life), PATIENCE, f"{self._climb.phase}, with {self._faults[life]}")
+        if self.deaths:  # what is there may have been there at the kill already: let the next one look at it
+            self._home.then(lambda _: self._holders() > holders, 60, "another operator leads")
+        # a write that failed is tried again after a second and then some
+        until_quiet([self._proxy], 3.0 if any(self._faults.values()) else 1.0)
+        assert self.operator.running(), "the operator ended"
+
+    def courses(self, wanted: Mapping[str, Any] | None = None) -> list[Course]:
+        """How each went. `wanted` is the end that each should come to."""
+        return [self._course(life, wanted) for life in self._lives]
+
+    def _course(self, life: Life, wanted: Mapping[str, Any] | None) -> Course:
+        writes = [write for write in self._proxy.writes if write.namespace == life.namespace]
+        end = _end(life, writes)
+        late = time.monotonic() + 10
+        while wanted is not None and end != wanted and time.monotonic() < late:
+            time.sleep(0.5)
+            writes = [write for write in self._proxy.writes if write.namespace == life.namespace]
+            end = _end(life, writes)
+        fired = self._proxy.fired_in(life.namespace) is not None
+        return Course(life.namespace, self._faults[life], fired, writes, _rungs(writes, self._stable[life]), end)
+
+    def strangers(self) -> list[str]:
+        """Writes in namespaces that are none of these."""
+        known = {life.namespace for life in self._lives}
+        return [f"{write.what} in {write.namespace}" for write in self._proxy.writes if write.namespace not in known]
+
+    def _struck_or_over(self, life: Life, status: Mapping[str, Any]) -> bool:
+        if not self.operator.running():  # on a machine that gives it no turn it loses the Lease, and ends by itself
+            self._next_operator()
+        return self._proxy.fired_in(life.namespace) is not None or self._over(life, status)
+
+    def _over(self, life: Life, status: Mapping[str, Any]) -> bool:
+        if not self.operator.running():
+            self._next_operator()
+        past = status.get("history", [{}])[0].get("version")
+        there = (past, status.get("phase")) == (self._climb.version, self._climb.phase)
+        return there and len(life.names("Deployment")) == 1
+
+    def _next_operator(self) -> None:
+        self._proxy.mend()
+        self.operator.start()
+        self.deaths += 1
+
+    def _holders(self) -> int:
+        """Counts who has led."""
+        lease = self._home.api.get("Lease", self._home.namespace, "tidegate")
+        return int(lease["spec"]["leaseTransitions"]) if lease else 0
 
 
-def _holders(life: Life) -> int:
-    """Counts who has led."""
-    lease = life.api.get("Lease", life.namespace, "tidegate")
-    return int(lease["spec"]["leaseTransitions"]) if lease else 0
+class Outcome(NamedTuple):
+    courses: Sequence[Course]
+    deaths: int
+    strangers: Sequence[str]
 
 
-def run_all(api: Api, folder: Path, climb: Climb, faults: Sequence[Fault]) -> list[Course | Exception]:
-    """Several at a time. What went wrong in one does not end the others."""
-
-    def one(numbered: tuple[int, Fault]) -> Course | Exception:
-        number, fault = numbered
-        try:
-            for again in itertools.count(1):
-                course = run(api, folder / f"{number}-{again}", climb, fault)
-                if course.fired or again == TRIES:
-                    return course
-        except Exception as error:
-            return AssertionError(f"{fault}: {error}")
-        raise AssertionError("counted beyond all bounds")
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, enumerate(faults)))
+def run(
+    api: Api, folder: Path, climb: Climb, faults: Sequence[Fault | None], wanted: Mapping[str, Any] | None = None
+) -> Outcome:
+    """One life of an operator, with a namespace for each fault."""
+    with ExitStack() as stack:
+        lives = [stack.enter_context(Life(api, folder, climb.words)) for _ in faults]
+        crowd = Crowd(lives, climb, faults)
+        stack.callback(crowd.operator.kill)
+        crowd.run()
+        return Outcome(crowd.courses(wanted), crowd.deaths, crowd.strangers())
 
 
-def plans(clean: Sequence[Course], wrongs: Sequence[Wrong] = BOTH) -> list[Fault]:
+def run_all(api: Api, folder: Path, climb: Climb, clean: Course, faults: Sequence[Fault]) -> Outcome:
+    """All plans, some at a time. One whose write did not come is run again."""
+    done: list[Course] = []
+    deaths, strangers, todo = 0, list[str](), list(faults)
+    for again in itertools.count(1):
+        unstruck = list[Course]()
+        for number, some in enumerate(_evenly(todo)):
+            outcome = run(api, folder / f"{again}-{number}", climb, some, clean.end)
+            deaths, strangers = deaths + outcome.deaths, [*strangers, *outcome.strangers]
+            done += [course for course in outcome.courses if course.fired]
+            unstruck += [course for course in outcome.courses if not course.fired]
+        todo = [course.fault for course in unstruck if course.fault]
+        if not todo or again == TRIES:
+            return Outcome([*done, *unstruck], deaths, strangers)
+    raise AssertionError("counted beyond all bounds")
+
+
+def _evenly(faults: Sequence[Fault]) -> list[Sequence[Fault]]:
+    """In as few parts as can be, of about the same size; early and late writes in each."""
+    parts = math.ceil(len(faults) / AT_ONCE)
+    return [faults[number::parts] for number in range(parts)]
+
+
+def plans(clean: Sequence[Course], wrongs: Sequence[Wrong] = DEATHS) -> list[Fault]:
     """One for each write that all clean runs have, and each thing that can go wrong there."""
     counts = [Counter(write.what for write in course.writes) for course in clean]
     certain = counts[0]
@@ -135,9 +196,6 @@ def differences(course: Course, clean: Course, climb: Climb) -> list[str]:
     for weights in route_writes(course.writes):
         if sum(weights.values()) != 100:
             found.append(f"the route was written with weights that do not sum to 100: {weights}")
-    for write in course.writes:
-        if write.namespace != course.namespace:
-            found.append(f"{write.what} was written in namespace {write.namespace}")
     if tuple(course.rungs) != climb.rungs:
         found.append(f"the candidate's weights were {course.rungs}, not {climb.rungs}")
     if course.fault is not None and not course.fired:

@@ -14,7 +14,7 @@ from hack.stage.api import Api, Refused, eventually
 from hack.stage.load import Load
 from hack.stage.proxy import Fault, Wrong
 from tests.faults.life import AT_ONCE, Life, component, epoch_of
-from tests.faults.plans import ALL, Climb, Course, differences, plans, run, run_all
+from tests.faults.plans import Climb, differences, plans, run, run_all
 from tests.faults.test_kill_at_every_write import RELEASE, REVERT
 from tidegate.api.grammar import parse_duration
 
@@ -28,19 +28,14 @@ FOR_EVER = [{"weight": 10, "hold": "300s"}, {"weight": 100, "hold": "1s"}]
 def test_a_write_that_fails_once_or_whose_answer_is_lost_changes_nothing_in_the_end(
     climb: Climb, api: Api, tmp_path: Path
 ) -> None:
-    """By default each different write meets one of the three; with TIDEGATE_ALL_PLANS=1 every write meets all three."""
-    clean = run(api, tmp_path / "clean", climb)
+    (clean,) = run(api, tmp_path / "clean", climb, [None]).courses
     todo = plans([clean], WEATHER)
-    if not ALL:
-        todo = [one for number, one in enumerate(f for f in todo if f.nth == 1) if number % 3 == number // 3 % 3]
-    assert {fault.wrong for fault in todo} == set(WEATHER)
-    courses = run_all(api, tmp_path, climb, todo)
-    broken = [str(course) for course in courses if isinstance(course, Exception)]
-    for course in courses:
-        if isinstance(course, Course):
-            broken += differences(course, clean, climb)
-            assert course.restarts == 0, f"{course.fault}: the operator ended"
+    outcome = run_all(api, tmp_path, climb, clean, todo)
+    broken = [word for course in outcome.courses for word in differences(course, clean, climb)]
+    broken += outcome.strangers
     assert not broken, f"{len(broken)} faults in {len(todo)} plans:\n" + "\n".join(broken)
+    assert {course.fault for course in outcome.courses} == set(todo)
+    assert not outcome.deaths, "the operator ended"
 
 
 # ---- the metric source
