@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 NEEDS_CLUSTER = ("integration", "e2e", "faults")
 TESTS = Path(__file__).parent
@@ -24,6 +25,9 @@ def pytest_configure() -> None:
     """Let nobody make an event loop by asking for one: on Python 3.11 pytest-asyncio does before its first test, and
     never closes it, for which some later test fails."""
     asyncio.set_event_loop(None)
+    # An example may take what it takes on a busy machine; what hangs is ended by the time-out of its test.
+    settings.register_profile("tidegate", deadline=None)
+    settings.load_profile("tidegate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.metrics.numbers import Numbers, NumbersSource
 from tidegate.api import Connection, Guard, Value, parse_connection
 from tidegate.controller.sampling import AT_ONCE, OLD, Sampler
 from tidegate.engine.guards import Arm, Ask, Side, judge
 from tidegate.engine.values import Evidence, Verdict
 from tidegate.kube.resources import Key
 from tidegate.metrics import Secrets, Source, Window
-from tidegate.stats import Counts, Data, Measurement
+from tidegate.stats import Counts, Data
 
 SHOP = Key("production", "shop")
 NOW = 1_795_000_000.0
@@ -45,38 +46,18 @@ def connection(name: str = "prometheus", generation: int = 1, guards: tuple[str,
     })  # fmt: skip
 
 
-class FakeSource:
-    """Answers when `gate` is open; counts who asks at the same time."""
-
-    def __init__(self, answer: Callable[[], Measurement]) -> None:
-        self.answer = answer
-        self.asked: list[tuple[str, str, Window]] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.waiting = self.most = 0
-        self.closed = False
-
-    async def measure(self, guard: Guard, values: Mapping[str, str], window: Window) -> Measurement:
-        self.asked.append((guard.name, values["version"], window))
-        self.waiting += 1
-        self.most = max(self.most, self.waiting)
-        try:
-            await self.gate.wait()
-            return self.answer()
-        finally:
-            self.waiting -= 1
-
-    async def close(self) -> None:
-        self.closed = True
-
-
 class Bench:
     def __init__(self, tick: float = 10.0) -> None:
         self.connections: dict[str, Connection] = {"prometheus": connection()}
-        self.sources: list[FakeSource] = []
+        self.app = Numbers(NOW - 30)
+        for version in ("v1", "v2"):
+            self.app.answered(version, good=1000)
+            self.app.stands_at(version, 7)
+        self.app.collected = NOW + 3600
+        self.sources: list[NumbersSource] = []
         self.woken: list[Key] = []
         self.gates_open = self.openable = True
-        self.answer: Callable[[], Measurement] = lambda: Measurement(Data.OK, "", Counts(0, 1000))
+        self.fails: Callable[[], None] | None = None
         self.sampler = Sampler(
             connection=lambda namespace, name: self.connections.get(name) if namespace == "production" else None,
             secret=self.secret,
@@ -91,13 +72,13 @@ class Bench:
     def open(self, opened: Connection, secrets: Secrets) -> Source:
         if not self.openable:
             raise OSError("no more files")
-        self.sources.append(FakeSource(self.answer))
+        self.sources.append(NumbersSource(self.app, fails=self.fails))
         if not self.gates_open:
             self.source.gate.clear()
         return self.sources[-1]
 
     @property
-    def source(self) -> FakeSource:
+    def source(self) -> NumbersSource:
         return self.sources[-1]
 
     def latest(self, now: float = NOW, *asks: Ask, evidence: Evidence = EVIDENCE, key: Key = SHOP) -> Any:
@@ -240,11 +221,11 @@ async def test_a_connection_is_asked_few_questions_at_once() -> None:
 
 
 async def test_a_fault_of_ours_is_one_guards_and_ends_no_round() -> None:
-    def broken() -> Measurement:
+    def broken() -> None:
         raise ZeroDivisionError
 
     bench = Bench()
-    bench.answer = broken
+    bench.fails = broken
     bench.latest(NOW, ask(), ask(QUEUE))
     await settle()
     readings = bench.latest(NOW, ask(), ask(QUEUE)).readings

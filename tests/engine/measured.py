@@ -9,6 +9,7 @@ from tidegate.stats import Counts, Data, Histogram, Measurement, Value
 
 RATIO = {"bad": 'r{version="$(version)",code=~"5.."}', "total": 'r{version="$(version)"}'}
 LATENCY = {"percentile": 95, "histogram": 'd{version="$(version)"}'}
+WHY = "Connection prometheus: the reason why"
 VALUE = {"query": 'max(q{version="$(version)"})'}
 
 
@@ -25,7 +26,8 @@ def ask(of: Guard, promised: int = 10_000, *, stable: str | None = "v1") -> Ask:
 
 
 def counts(part: float, total: float) -> Measurement:
-    return Measurement(Data.OK if total else Data.NO_TRAFFIC, "", Counts(part, total), through=60.0)
+    data, sentence = (Data.OK, "") if total else (Data.NO_TRAFFIC, "no requests since this step began")
+    return Measurement(data, sentence, Counts(part, total), through=60.0)
 
 
 def latencies(*rows: tuple[float, float]) -> Measurement:
@@ -37,7 +39,7 @@ def value(number: float) -> Measurement:
 
 
 def nothing(data: Data) -> Measurement:
-    return Measurement(data, "the reason why", through=60.0)
+    return Measurement(data, WHY, through=60.0)
 
 
 FAST = latencies((0.1, 500), (0.2, 990), (0.5, 1000), (math.inf, 1000))

@@ -18,6 +18,7 @@ from tests.engine.measured import (
     SLOWEST,
     STALE,
     VALUE,
+    WHY,
     arm,
     ask,
     counts,
@@ -96,14 +97,14 @@ MISSING = [data for data in Data if data not in (Data.OK, Data.NO_TRAFFIC, Data.
 def test_no_data_of_the_candidate_is_unknown_and_says_why(data: Data, promised: int) -> None:
     judged = judge(ask(guard(revert="+0.5pp", ratio=RATIO), promised), nothing(data), counts(0, 1000))
     assert (judged.verdict, judged.data) == (Verdict.UNKNOWN, data)
-    assert judged.sentence == "g: no data of v2: the reason why"
+    assert judged.sentence == f"g: no data of v2: {WHY}"
 
 
 @pytest.mark.parametrize("data", MISSING)
 def test_no_data_of_stable_is_unknown_for_a_limit_against_it_and_nothing_to_the_others(data: Data) -> None:
     against = judge(ask(guard(revert="+0.5pp", ratio=RATIO)), counts(0, 1000), nothing(data))
     assert (against.verdict, against.data, against.sentence) == (
-        Verdict.UNKNOWN, data, "g: no data of v1: the reason why",
+        Verdict.UNKNOWN, data, f"g: no data of v1: {WHY}",
     )  # fmt: skip
     alone = judge(ask(guard(revert="1%", ratio=RATIO)), counts(0, 1000), nothing(data))
     assert (alone.verdict, alone.data) == (Verdict.PASS, Data.OK)
@@ -114,7 +115,7 @@ def test_no_data_of_stable_is_unknown_for_a_limit_against_it_and_nothing_to_the_
 @pytest.mark.parametrize("promised", [0, 10_000, FULL])
 def test_a_query_that_the_source_cannot_use_holds(promised: int) -> None:
     judged = judge(ask(guard(revert="1%", ratio=RATIO), promised), nothing(Data.BLIND), nothing(Data.BLIND))
-    assert (judged.verdict, judged.data, judged.sentence) == (Verdict.HOLD, Data.BLIND, "g: the reason why")
+    assert (judged.verdict, judged.data, judged.sentence) == (Verdict.HOLD, Data.BLIND, f"g: {WHY}")
 
 
 def test_what_was_not_answered_yet_is_unknown() -> None:

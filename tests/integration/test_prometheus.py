@@ -3,90 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import socket
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import pytest
 
-from hack.cluster.layout import current_layout
-from hack.cluster.packages import unpack
-from hack.cluster.progress import Progress
+from tests.integration.own_prometheus import INTERVAL, App, Collected, exposed, prometheus, scraped
+from tests.metrics.contract import HOSTILE, SourceContract
 from tidegate.api import Guard, Prometheus
 from tidegate.engine.limits import show
 from tidegate.metrics import PrometheusSource, Window
-from tidegate.metrics import prometheus as module
-from tidegate.stats import Counts, Data, Histogram, Measurement, Value, counters
-
-INTERVAL = 0.5
-PODS = ("a", "b", "c", "strange", "histogram", "queue", "late")
-HOSTILE = [
-    'v"1',
-    "v\\1",
-    "v\\",
-    "v\n1",
-    "}",
-    '"} or up{a="',
-    "`",
-    "'",
-    "ü😀",
-    "a.b",
-    "a|b",
-    "(",
-    "$(version)",
-    "s0",
-    " ",
-]
-
-
-class App:
-    """Pods by name, each a page of metrics; a pod that is not there answers 404."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, list[str]] = {}
-        pages = self.pages
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                page = pages.get(self.path.strip("/"))
-                self.send_response(200 if page is not None else 404)
-                self.end_headers()
-                self.wfile.write("".join(f"{line}\n" for line in page or ()).encode())
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server.server_address[1]}"
-
-    def serve(self, pod: str, version: str, ok: int, failed: int | None = None) -> None:
-        self.pages[pod] = [f'requests_total{{version={exposed(version)},code="200"}} {ok}']
-        if failed is not None:
-            self.pages[pod].append(f'requests_total{{version={exposed(version)},code="500"}} {failed}')
-
-
-def exposed(value: str) -> str:
-    """A label's value as a page of metrics has it."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tidegate.stats import Counts, Data, Histogram, Measurement, Value
 
 
 @pytest.fixture(scope="module")
@@ -99,43 +29,15 @@ def app() -> Iterator[App]:
 
 @pytest.fixture(scope="module")
 def url(app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prometheus of our own: that of the cluster scrapes pods, which cannot be told to misbehave in a second."""
-    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    jobs = [
-        {"job_name": pod, "metrics_path": f"/{pod}", "honor_timestamps": True,
-         "static_configs": [{"targets": [app.address]}]}
-        for pod in PODS
-    ]  # fmt: skip
-    interval = f"{int(INTERVAL * 1000)}ms"
-    config = {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": jobs}
-    (folder / "prometheus.json").write_text(json.dumps(config))
-    program = unpack(current_layout(), Progress()).command("prometheus")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [program, f"--config.file={folder}/prometheus.json", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        wait_for_start(process, f"http://127.0.0.1:{port}", folder / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+    with prometheus(app, tmp_path_factory.mktemp("prometheus")) as url:
+        yield url
 
 
-def wait_for_start(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Until every pod is scraped; finding them takes Prometheus 5 s."""
-    for _ in range(300):
-        assert process.poll() is None, log.read_text()
-        try:
-            answer = httpx.get(f"{url}/api/v1/query", params={"query": "count(up)"}, trust_env=False)
-            if answer.status_code == 200 and f'"{len(PODS)}"' in answer.text:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"Prometheus did not start: {log.read_text()}")
+class TestContract(SourceContract):
+    @pytest.fixture
+    async def world(self, url: str, app: App, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collected]:
+        async with Collected(app, url, uuid.uuid4().hex, monkeypatch) as world:
+            yield world
 
 
 def guard(**fields: Any) -> Guard:
@@ -163,18 +65,6 @@ async def measure(
         return await source.measure(guard, {"version": version}, Window(since, until or time.time()))
     finally:
         await source.close()
-
-
-async def scraped(url: str) -> None:
-    """Until a scrape of every pod that began an interval from now, or later, has ended."""
-    wanted = time.time() + INTERVAL
-    async with httpx.AsyncClient(trust_env=False) as client:
-        for _ in range(200):
-            answer = await client.get(f"{url}/api/v1/query", params={"query": "min(timestamp(up))"})
-            if float(answer.json()["data"]["result"][0]["value"][1]) > wanted:
-                return
-            await asyncio.sleep(INTERVAL / 5)
-    pytest.fail("Prometheus does not scrape any more")
 
 
 async def test_every_request_is_counted_over_restarts_births_and_deaths_of_pods(url: str, app: App) -> None:
@@ -209,23 +99,6 @@ async def test_looking_twice_a_second_counts_the_same_as_looking_once(url: str, 
     await source.close()
     assert often == await measure(url, RATIO, "v2", since, often.through)
     assert often.shape == Counts(part=8, total=(40 + 30) + 8)
-
-
-async def test_no_series_and_no_traffic_and_stale_samples_are_told_apart(
-    url: str, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SETTLING", 1.0)
-    monkeypatch.setattr(counters, "STALE_AFTER", 2.0)
-    app.serve("a", "v3", 10, 0)
-    await scraped(url)
-    since = time.time()
-    await asyncio.sleep(2)
-    await scraped(url)
-    assert (await measure(url, RATIO, "v3", since)).data is Data.NO_TRAFFIC
-    assert (await measure(url, RATIO, "v0", since)).data is Data.NO_SERIES
-    del app.pages["a"]
-    await asyncio.sleep(3)
-    assert (await measure(url, RATIO, "v3", since)).data is Data.STALE
 
 
 async def test_forced_matchers_hide_what_is_not_theirs(url: str, app: App) -> None:

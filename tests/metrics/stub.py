@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -72,7 +73,7 @@ class Stub:
             return self.answer(request)
         form = self.form(request)
         result: Any
-        if match := re.fullmatch(r"(\w+)\{(.*)\}\[(\d+)ms\]", form["query"]):
+        if match := re.fullmatch(r"(\w+)\{(.*)\}\[(\d+)ms\]", form["query"], re.DOTALL):
             kind, result = "matrix", self.matrix(match[1], match[2], float(form["time"]), int(match[3]) / 1000)
         else:
             kind = "vector"
@@ -84,7 +85,8 @@ class Stub:
         return httpx.Response(200, json=document)
 
     def matrix(self, name: str, matchers: str, at: float, seconds: float) -> list[dict[str, Any]]:
-        asked = dict(re.findall(r'(\w+)="([^"]*)"', matchers)) | {"__name__": name}
+        literals = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*")', matchers)
+        asked = {label: json.loads(literal) for label, literal in literals} | {"__name__": name}
         found = []
         for labels, samples in self.series:
             inside = [[t, str(value)] for t, value in samples if at - seconds < t <= at]
