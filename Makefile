@@ -1,12 +1,13 @@
 # Every target says what it does: `make help`.
 # KIND=1 uses a kind cluster, CLUSTER=current the current kubeconfig, in place of the cluster that `make cluster` makes.
 .DEFAULT_GOAL := help
-.PHONY: help dev check crds unit cluster test demo bench clean lock
+.PHONY: help dev check crds chart image unit cluster test demo bench clean lock
 
 export KIND CLUSTER
 bin := .venv/bin
 in_cluster = $(bin)/python hack/cluster exec -- $(bin)
 ARGS =
+IMAGE = tidegate:$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' operator/tidegate/__init__.py)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,11 +20,18 @@ dev: .venv/.stamp ## make .venv with everything that building and testing need (
 check: dev ## lint, format, types, import contracts, dependencies, generated files: under a minute
 	@hack/check.sh
 
-crds: dev ## write crds/*.yaml anew from the models in operator/tidegate/api
+crds: dev ## write crds/*.yaml anew from the models in operator/tidegate/api, and the chart from them
 	$(bin)/python hack/generate_crds.py
+	@$(bin)/python hack/generate_chart.py
+
+chart: dev ## write charts/tidegate anew from the rights and policies in manifests/base and from crds/
+	@$(bin)/python hack/generate_chart.py
+
+image: ## build the operator's container image with docker or podman; IMAGE=registry.example/tidegate:0.1.0 names it
+	$(firstword $(notdir $(shell command -v docker podman)) docker) build -f hack/image/Containerfile -t $(IMAGE) .
 
 unit: dev ## run the tests that need no cluster; ARGS="-k word" picks
-	$(bin)/pytest -m "not integration and not e2e and not faults" $(ARGS)
+	$(bin)/pytest -m "not integration and not e2e and not faults and not recorded" $(ARGS)
 
 cluster: dev ## start a real Kubernetes on this machine (first time: about ten minutes, then seconds)
 	$(bin)/python hack/cluster up
@@ -45,3 +53,4 @@ lock: dev ## write constraints.txt anew from pyproject.toml; ARGS="--upgrade" ta
 	$(bin)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --annotation-style line \
 		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file constraints.txt $(ARGS) pyproject.toml
+	$(bin)/python hack/image/lock.py

@@ -23,7 +23,9 @@ check "ruff format" "$bin/ruff" format --check --quiet --diff .
 check "mypy" "$bin/mypy" --no-error-summary
 check "import-linter" "$bin/lint-imports" --no-logo
 check "deptry" "$bin/deptry" operator
-check "generated files" "$bin/python" hack/generate_crds.py --check
+check "generated crds" "$bin/python" hack/generate_crds.py --check
+check "generated chart" "$bin/python" hack/generate_chart.py --check
+check "image's packages" "$bin/python" hack/image/lock.py --check
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'make check: failed: %s\n' "$(IFS=,; echo "${failed[*]}")" >&2

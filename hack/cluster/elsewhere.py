@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import build, gateway, packages
+from hack.cluster import build, gateway, packages, tidegate_image
 from hack.cluster.images import write_archive
 from hack.cluster.layout import ClusterError, Layout
 from hack.cluster.progress import Progress
@@ -44,6 +44,7 @@ class Elsewhere:
         return found
 
     def up(self, progress: Progress) -> None:
+        build.tools(self.layout, progress)
         if self.kind:
             self._create(progress)
             definitions = gateway.definitions(self.layout, build.find_go(self.layout, progress), progress)
@@ -64,7 +65,8 @@ class Elsewhere:
             self._run(["kind", "create", "cluster", "--name", KIND_NAME])
         software = packages.unpack(self.layout, progress)
         archive = self.layout.images / "stock.tar"
-        write_archive(archive, stock_images(build.sample(self.layout, progress), software.command("busybox")))
+        images = stock_images(build.sample(self.layout, progress), software.command("busybox"))
+        write_archive(archive, [*images, tidegate_image.image(self.layout, progress)])
         self.load_archive(archive)
 
     def load_archive(self, archive: Path) -> None:

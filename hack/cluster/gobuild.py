@@ -43,9 +43,16 @@ class BuildClock:
 
 
 def go_build(
-    go: str, source: Path, output: Path, linker_flags: str, compiled: Callable[[], None] = lambda: None
+    go: str,
+    source: Path,
+    output: Path,
+    linker_flags: str,
+    compiled: Callable[[], None] = lambda: None,
+    *,
+    package: str = ".",
 ) -> None:
-    """Builds the main package in `source`, statically; calls `compiled` after every package.
+    """Builds the main package in `source`, or one that its go.mod names, statically; calls `compiled` after every
+    package.
 
     Raises ClusterError with what the compiler said.
     """
@@ -53,7 +60,7 @@ def go_build(
     partial = output.with_name(output.name + ".part")
     said = []
     with subprocess.Popen(
-        [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags, "-o", partial, "."],
+        [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags, "-o", partial, package],
         cwd=source,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         stderr=subprocess.PIPE,

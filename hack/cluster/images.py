@@ -1,8 +1,10 @@
 """Container images from local files: OCI archives, the same bytes for the same content, no registry.
 
-An image has one layer. An archive may hold several images; blobs they share are in it once.
+An image has the layers it is given and one of its own files. An archive may hold several images; blobs they share are
+in it once.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -21,13 +23,19 @@ _ACCOUNTS = {
 
 @dataclass(frozen=True)
 class Image:
-    """What to put into an image. `files` and `links` are by absolute path inside; files are executable."""
+    """What to put into an image. `files` and `links` are by absolute path inside; files are executable.
+
+    `layers` are tars that lie beneath; without files and links they are all there is.
+    """
 
     name: str
     entrypoint: tuple[str, ...]
     files: Mapping[str, Path] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Path, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
 
     def __post_init__(self) -> None:
         if ":" not in self.name.rpartition("/")[2]:
@@ -41,7 +49,7 @@ class Image:
 class _Blob:
     content: bytes
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
@@ -56,7 +64,7 @@ class _Blob:
 def write_archive(path: Path, images: Iterable[Image]) -> str:
     """Writes an OCI image layout as a tar that `ctr images import` takes. Returns the SHA-256 of its index."""
     blobs: dict[str, bytes] = {}
-    layers: dict[tuple[object, ...], _Blob] = {}
+    packed: dict[tuple[object, ...], _Blob] = {}
     manifests: list[dict[str, object]] = []
 
     def keep(blob: _Blob) -> _Blob:
@@ -66,15 +74,17 @@ def write_archive(path: Path, images: Iterable[Image]) -> str:
     for image in images:
         # Versions of the sample differ in their environment alone: their layer is packed once.
         content = (tuple(sorted(image.files.items())), tuple(sorted(image.links.items())))
-        if content not in layers:
-            layers[content] = keep(_Blob(_layer(image)))
-        layer = layers[content]
-        config = keep(_Blob(_json(_config(image, layer))))
+        layers = [keep(_Blob(path.read_bytes())) for path in image.layers]
+        if content != ((), ()) or not layers:
+            if content not in packed:
+                packed[content] = keep(_Blob(_layer(image)))
+            layers.append(packed[content])
+        config = keep(_Blob(_json(_config(image, layers))))
         manifest = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": config.descriptor("config.v1+json"),
-            "layers": [layer.descriptor("layer.v1.tar")],
+            "layers": [layer.descriptor("layer.v1.tar") for layer in layers],
         }
         names = {
             "io.containerd.image.name": image.name,
@@ -93,7 +103,7 @@ def write_archive(path: Path, images: Iterable[Image]) -> str:
     return hashlib.sha256(index).hexdigest()
 
 
-def _config(image: Image, layer: _Blob) -> dict[str, object]:
+def _config(image: Image, layers: list[_Blob]) -> dict[str, object]:
     machine = os.uname().machine
     environment = {"PATH": "/bin", **image.environment}
     return {
@@ -102,8 +112,10 @@ def _config(image: Image, layer: _Blob) -> dict[str, object]:
         "config": {
             "Entrypoint": list(image.entrypoint),
             "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+            **({"Cmd": list(image.command)} if image.command else {}),
+            **({"User": image.user} if image.user else {}),
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in layers]},
     }
 
 

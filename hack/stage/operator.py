@@ -23,7 +23,7 @@ def install() -> None:
             "--timeout=60s",
             *(word for path in sorted((ROOT / "crds").glob("tidegate.dev_*.yaml")) for word in ("-f", str(path))),
         ],
-        ["apply", "--server-side", "--force-conflicts", "-k", "manifests/base"],
+        ["apply", "--server-side", "--force-conflicts", "-k", "manifests/rights"],
     ):
         subprocess.run(["kubectl", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 

@@ -25,7 +25,7 @@ from tidegate.kube import Client
 def cluster() -> Iterator[Cluster]:
     made = Cluster(f"admission-{uuid.uuid4().hex[:8]}")
     base = Cluster("").run(
-        "apply", "--server-side", "--force-conflicts", "--kustomize", str(ROOT / "manifests" / "base")
+        "apply", "--server-side", "--force-conflicts", "--kustomize", str(ROOT / "manifests" / "rights")
     )
     assert base.returncode == 0, base.stderr
     made.gives("create", "namespace", made.namespace)
