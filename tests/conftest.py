@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-NEEDS_CLUSTER = ("integration", "e2e", "faults")
+NEEDS_CLUSTER = ("integration", "e2e", "faults", "recorded")
 TESTS = Path(__file__).parent
 
 
