@@ -26,12 +26,12 @@ class Request:
 
 
 class Load:
-    """Open-loop requests to one host behind the gateway, until `stop`."""
+    """Open-loop requests to one host behind the gateway, or at another URL, until `stop`."""
 
-    def __init__(self, host: str, log: Path, rps: float = 50) -> None:
+    def __init__(self, host: str, log: Path, rps: float = 50, url: str = GATEWAY) -> None:
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [SAMPLE, "load", "-url", GATEWAY, "-host", host, "-rps", str(rps), "-log", log]
+        command = [SAMPLE, "load", "-url", url, "-host", host, "-rps", str(rps), "-log", log]
         self._process = subprocess.Popen(
             [*map(str, command), "-report", os.devnull], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

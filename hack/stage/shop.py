@@ -100,6 +100,31 @@ def component(name: str = "web", replicas: int = 2, environment: Mapping[str, st
     }
 
 
+def deployment(
+    namespace: str, version: str, name: str = "web", replicas: int = 2, release: str = "shop"
+) -> dict[str, Any]:
+    """What ran before there was a Release; it may be taken over."""
+    template = component(name)["kubernetes"]["template"]
+    for container in template["spec"]["containers"]:
+        container["image"] = container["image"].replace("$(version)", version)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"tidegate.dev/release": release}},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+
+
+def adopting(name: str = "web", replicas: int = 2, image: str = "") -> dict[str, Any]:
+    """A component whose pods are those of the Deployment of that name; `image`: of another version."""
+    adopting = component(name, replicas)
+    del adopting["kubernetes"]["template"]
+    adopting["kubernetes"]["templateFrom"] = {"deployment": name}
+    if image:
+        adopting["kubernetes"]["images"] = [{"container": "app", "image": image}]
+    return adopting
+
+
 def release(
     namespace: str,
     version: str,

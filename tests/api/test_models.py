@@ -105,6 +105,7 @@ def test_an_error_names_its_path_and_the_other_wrong_fields() -> None:
 def test_the_pods_are_kept_as_they_are_also_what_we_do_not_know() -> None:
     made = changed("Release", lambda spec: pod(spec).update(newFeature={"on": True}, hostUsers=False))
     template = parse_release(made).spec.components[0].kubernetes.template
+    assert template is not None
     assert template.spec["newFeature"] == {"on": True}
     assert template.spec["hostUsers"] is False
 

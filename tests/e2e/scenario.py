@@ -54,8 +54,8 @@ class Shop:
         name: str = made["metadata"]["name"]
         return name
 
-    def load(self, rps: float = 50) -> Load:
-        return Load(self.host, self._folder / f"{self.namespace}-{time.time_ns()}.jsonl", rps)
+    def load(self, rps: float = 50, url: str = shop.GATEWAY) -> Load:
+        return Load(self.host, self._folder / f"{self.namespace}-{time.time_ns()}.jsonl", rps, url)
 
     # ---- what is
 

@@ -43,6 +43,7 @@ def broken_by(turn: Turn) -> list[str]:
 def decided_wrongly(turn: Turn) -> list[str]:
     rules = (
         raises_only_with_permission,
+        takes_over_only_what_it_sees,
         steps_in_order,
         steps_on_evidence,
         turns_back_at_once,
@@ -159,6 +160,24 @@ def _raised_beyond_capacity(view: View, candidate: Version, raised: Raise) -> It
 
 def _instance(view: View, part: str, content: str) -> Instance | None:
     return next((i for i in view.seen.instances or () if (i.part, i.content) == (part, content)), None)
+
+
+def takes_over_only_what_it_sees(view: View) -> Iterator[str]:
+    """A version becomes stable without a climb only where it serves already, as ours or as somebody else's."""
+    stable, was = view.now.stable, view.was.stable
+    if stable is None or view.was.phase in CLIMBING or (was is not None and was.content != stable.content):
+        return
+    gained = set(stable.pieces) - set(was.pieces if was else ())
+    if not gained:
+        return
+    if view.seen.adopt is None or not gained <= set(view.seen.adopt.pieces):
+        if not any(view.share(piece.part, piece.content) for piece in gained):
+            yield "S19 made stable what nobody serves"
+        return
+    if view.seen.start is not Gate.OPEN or view.spec.paused or any(not s.at for s in view.now.standing):
+        yield "S19 took over behind a shut gate"
+    if any(view.state(piece.part, piece.content) is not State.READY for piece in gained):
+        yield "S19 took over before the copy was ready"
 
 
 def steps_in_order(view: View) -> Iterator[str]:

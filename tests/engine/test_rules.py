@@ -42,7 +42,7 @@ from tests.engine.naive import (
     writing_again_to_be_sure,
     yes,
 )
-from tidegate.engine import acts, climbing, ending, hands, passing, resting, turning
+from tidegate.engine import acts, adopting, climbing, ending, hands, passing, resting, turning
 from tidegate.engine.passing import POLL, Pass
 from tidegate.engine.values import Gate
 
@@ -115,7 +115,7 @@ PLANTED = [
     Planted(
         3,
         "a lost status begins anew at once",
-        resting,
+        adopting,
         "_all_read",
         yes,
         test_rest.test_nothing_is_begun_while_it_is_unknown_what_serves,

@@ -52,6 +52,10 @@ LATE = 5.0
 """A look that comes so many seconds later than was asked for is a gap: nobody watched."""
 
 
+OTHERS = "?"
+"""What a road leads to where that is not ours."""
+
+
 def percent(share: float) -> int:
     return round(share * 1000)
 
@@ -99,6 +103,7 @@ class World(NamedTuple):
     step: Gate = Gate.OPEN
     checks: tuple[tuple[CheckKey, Outcome], ...] = ()
     kept: tuple[Version, ...] = ()
+    others: Version | None = None  # what somebody else's pods serve where a road leads to "?"
     watch: Watch | None = None  # None: the operator is not running, or has just begun
     deaf: frozenset[str] = frozenset()  # parts whose target takes no writes
     sick: frozenset[str] = frozenset()  # contents whose pods never become ready
@@ -144,6 +149,13 @@ def world(
     return World(spec, status, roads, running, now=now, kept=(stable,))
 
 
+def occupied(spec: Spec, others: Version, *, now: float = 1_000.0) -> World:
+    """Somebody else's pods serve, and there has never been a version of ours."""
+    roads = tuple(Road(piece.part, ((OTHERS, FULL),)) for piece in others.pieces)
+    running = tuple(Instance(piece.part, OTHERS, State.READY) for piece in others.pieces)
+    return World(spec, Status(), roads, running, now=now, others=others)
+
+
 # ---- looking
 
 
@@ -165,6 +177,7 @@ def look(w: World) -> Observation:
         step=w.step,
         checks=w.checks,
         kept=w.kept,
+        adopt=w.others if any(OTHERS in dict(road.split) for road in w.roads) else None,
         confirmed=w.confirmed,
     )
 

@@ -116,7 +116,9 @@ def component(**changes: Any) -> Document:
 
 
 def kubernetes(**changes: Any) -> list[Document]:
-    return [component(kubernetes={**component()["kubernetes"], **changes})]
+    """None takes a field away."""
+    said = {**component()["kubernetes"], **changes}
+    return [component(kubernetes={key: value for key, value in said.items() if value is not None})]
 
 
 def guard(**changes: Any) -> list[Document]:

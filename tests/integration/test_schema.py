@@ -37,6 +37,12 @@ def beside(*first: Document) -> Document:
     return {"template": {"spec": {**spec, "initContainers": list(first)}}}
 
 
+def taken_over(deployment: str, *images: str) -> list[Document]:
+    """A component whose pods are a Deployment's."""
+    beside = {"images": [{"container": "app", "image": image} for image in images]} if images else {}
+    return kubernetes(template=None, templateFrom={"deployment": deployment}, **beside)
+
+
 FALLING = [{"weight": 50}, {"weight": 10}, {"weight": 100}]
 
 NONSENSE: list[tuple[Document, str]] = [
@@ -75,6 +81,18 @@ NONSENSE: list[tuple[Document, str]] = [
         "known placeholders are $(component), $(release), $(version)",
     ),
     ({"components": kubernetes(template={"spec": {}})}, "Required value"),
+    ({"components": kubernetes(templateFrom={"deployment": "web"})}, "write exactly one of template and templateFrom"),
+    ({"components": kubernetes(template=None)}, "write exactly one of template and templateFrom"),
+    (
+        {"components": kubernetes(images=[{"container": "app", "image": "app:v1"}])},
+        "images stand beside templateFrom; in a template write the image in its container",
+    ),
+    ({"components": taken_over("a/b")}, "write the name of an object of this namespace"),
+    ({"components": taken_over("web", "app:v1", "app:v2")}, "two images are for the same container"),
+    (
+        {"components": taken_over("web", "app:$(versoin)")},
+        "known placeholders are $(component), $(release), $(version)",
+    ),
     (
         {"components": kubernetes(**beside({"name": "init", "image": "app:$(versoin)"}))},
         "initContainers[0].image: Invalid value",

@@ -30,7 +30,8 @@ def patched(found: Mapping[str, Any], old: int | None) -> Any:
 
 def test_the_pin_replaces_the_selector_and_says_which_version_of_the_service_it_was_made_for() -> None:
     patch = pin_patch(service(port(8080)), "storefront", "web", NEW, 8080, 8080)
-    assert patch["metadata"] == {"resourceVersion": "7"}
+    before = {"tidegate.dev/selector-before": '{"app":"web"}'}
+    assert patch["metadata"] == {"resourceVersion": "7", "annotations": before}
     assert patch["spec"]["selector"]["app"] is None
     assert patch["spec"]["selector"]["tidegate.dev/revision"] == NEW[:10]
     assert "ports" not in patch["spec"]

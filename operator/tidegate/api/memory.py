@@ -18,12 +18,13 @@ class Debt(Part):
 
 
 class Recall(Part):
-    """A cold version that is being started beside what serves, to take all traffic in one step once it is ready."""
+    """A version that is being started beside what serves, to take all traffic in one step once it is ready: an earlier
+    one that is cold, or a copy of what somebody else's Deployment serves."""
 
     version: VersionRef
     """Which one."""
     cause: str = ""
-    """Person, or PutBack."""
+    """Person, PutBack, or Adopted."""
     reject: bool = False
     """Whether the revision that is left is rejected."""
     wanted: str = ""

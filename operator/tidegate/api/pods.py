@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from tidegate.api.grammar import IMAGE_PLACEHOLDERS, check_placeholders, placeholder_rule
-from tidegate.api.schema import Model, words
+from tidegate.api.grammar import IMAGE_PLACEHOLDERS, Reference, check_placeholders, placeholder_rule
+from tidegate.api.schema import Model, Schema, words
 
 _CONTAINER: Final = {
     "type": "object",
@@ -82,6 +82,28 @@ class PodTemplate(Model):
                 _check_name(container, f"spec.{kind}[{index}].name")
                 _check_image(container, f"spec.{kind}[{index}].image")
         return self
+
+
+class TemplateSource(Model):
+    """Where the pod template is written, if not here."""
+
+    deployment: Reference
+    """A Deployment of this namespace that carries the label tidegate.dev/release with this Release's name. Once its
+    copy has all traffic its replicas are taken to 0; it is never deleted, and is given back when the Release goes."""
+
+
+class TemplateImage(Model):
+    """The image of one container, instead of the one that the Deployment's template has."""
+
+    container: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the container, or of the init container."""
+    image: Annotated[str, Field(min_length=1, max_length=512), Schema(placeholder_rule(IMAGE_PLACEHOLDERS))]
+    """As in "registry.example/app:$(version)": the repository that the template has, with another tag or digest."""
+
+    @field_validator("image")
+    @classmethod
+    def _filled(cls, image: str) -> str:
+        return check_placeholders(image, IMAGE_PLACEHOLDERS)
 
 
 def _check_name(container: object, path: str) -> None:

@@ -12,7 +12,7 @@ from tidegate.api.guard import Guard
 from tidegate.api.ladder import Ladder
 from tidegate.api.meta import Meta
 from tidegate.api.named import BY_NAME, MERGED_BY_NAME
-from tidegate.api.pods import PodTemplate
+from tidegate.api.pods import PodTemplate, TemplateImage, TemplateSource
 from tidegate.api.schema import Matching, Model, Rule, Schema, words
 from tidegate.api.status import ReleaseStatus
 
@@ -72,13 +72,38 @@ class Probes(Model):
     """Tells the version, as plain text or as a JSON with `version`; it must be the candidate's."""
 
 
+TEMPLATE_MESSAGE: Final = "write exactly one of template and templateFrom: it says what the pods are"
+IMAGES_MESSAGE: Final = "images stand beside templateFrom; in a template write the image in its container"
+IMAGE_TWICE_MESSAGE: Final = "two images are for the same container: write one of them"
+
+
 class Kubernetes(Model):
     """Pods, one Deployment and one Service for each revision."""
 
+    model_config = ConfigDict(
+        json_schema_extra=words(
+            Rule("has(self.template) != has(self.templateFrom)", TEMPLATE_MESSAGE),
+            Rule("!has(self.images) || has(self.templateFrom)", IMAGES_MESSAGE, ".images"),
+        )
+    )
+
     replicas: Annotated[int, Field(ge=1, le=10_000)]
     """Pods at 100 %. The candidate has as many as the step ahead needs; stable keeps all of them until completion."""
-    template: PodTemplate
+    template: PodTemplate | None = None
     """The pods. A change of it is a new revision, also under an old version."""
+    template_from: TemplateSource | None = None
+    """Instead of a template: the pods of a Deployment of this namespace, which is taken over. A change of its pod
+    template is a new revision, and climbs."""
+    images: Annotated[
+        tuple[TemplateImage, ...],
+        Field(max_length=48),
+        Schema(
+            Rule("self.all(one, self.exists_one(other, other.container == one.container))", IMAGE_TWICE_MESSAGE),
+            list_type="map",
+            list_map_keys=["container"],
+        ),
+    ] = ()
+    """Beside templateFrom: images instead of those that the Deployment's template has."""
     port: Annotated[int, Field(ge=1, le=65_535)]
     """The container's port, and that of the revisions' Services."""
     service: Reference | None = None
@@ -90,6 +115,16 @@ class Kubernetes(Model):
     """What Tidegate itself reads from the candidate."""
     drain: Duration | None = None
     """So long after traffic was seen to have left a revision its pods keep serving. Absent: 30s."""
+
+    @model_validator(mode="after")
+    def _pods(self) -> Self:
+        if (self.template is None) == (self.template_from is None):
+            raise ValueError(TEMPLATE_MESSAGE)
+        if self.images and self.template_from is None:
+            raise ValueError(f"images: {IMAGES_MESSAGE}")
+        if len({image.container for image in self.images}) < len(self.images):
+            raise ValueError(f"images: {IMAGE_TWICE_MESSAGE}")
+        return self
 
 
 class Component(Model):

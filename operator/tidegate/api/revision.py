@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from tidegate.api.defaults import without_defaults
 from tidegate.api.grammar import expand
 from tidegate.api.release import Component, Release
 from tidegate.errors import Invalid
@@ -58,9 +59,14 @@ def filled_template(component: Component, version: str, release: str) -> dict[st
     """The pod template (`metadata` and `spec`) with the placeholders of its images filled in, as a copy of the caller's
     own.
 
-    Only images are touched: elsewhere `$(NAME)` is the kubelet's. Raises Invalid.
+    Only images are touched: elsewhere `$(NAME)` is the kubelet's. Raises Invalid, also where the template is in a
+    Deployment that could not be read.
     """
-    template = json.loads(json.dumps(component.kubernetes.template.document()))
+    source = component.kubernetes.template
+    if source is None:
+        path = f"spec.components[{component.name}].kubernetes.templateFrom"
+        raise Invalid("the pod template could not be read from the Deployment that is named", path=path)
+    template = json.loads(json.dumps(source.document()))
     for place, container in _containers(template["spec"]):
         path = f"spec.components[{component.name}].kubernetes.template.spec.{place}.image"
         container["image"] = fill_image(str(container.get("image", "")), version, release, component.name, path)
@@ -79,12 +85,21 @@ def _running(component: Component, version: str, named: tuple[Named, ...]) -> Ma
     kubernetes = component.kubernetes
     running = {
         "name": component.name,
-        "template": filled_template(component, version, _RELEASE),
+        "template": _pods(component, version),
         "port": kubernetes.port,
         "service": kubernetes.service,
         "traffic": kubernetes.traffic.document(),
     }
     return {**running, "named": sorted(named)} if named else running
+
+
+def _pods(component: Component, version: str) -> Mapping[str, Any]:
+    """The pods without what the API server fills in; while they can't be read, where they are written."""
+    kubernetes = component.kubernetes
+    if kubernetes.template is None and kubernetes.template_from is not None:
+        images = [image.document() for image in kubernetes.images]
+        return {"from": kubernetes.template_from.document(), "images": images}
+    return without_defaults(filled_template(component, version, _RELEASE))
 
 
 def _containers(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

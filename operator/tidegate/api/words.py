@@ -53,6 +53,7 @@ class Cause(Word):
     DELETED = "Deleted"
     PUT_BACK = "PutBack"
     SUPERSEDED = "Superseded"
+    ADOPTED = "Adopted"  # of a recall alone: nothing is turned back
 
     @property
     def rejects(self) -> bool:

@@ -12,7 +12,7 @@ from tidegate.controller.events import Reporter
 from tidegate.controller.metrics import Metrics, numbers
 from tidegate.controller.picture import Picture
 from tidegate.controller.waits import percent
-from tidegate.engine.values import Effect, Ensure, Phase
+from tidegate.engine.values import Cause, Effect, Ensure, Phase
 from tidegate.kube.resources import Key, Object
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def _phase_news(name: str, before: ReleaseStatus, after: ReleaseStatus) -> Itera
         yield News("Starting", f"{name} is prepared, attempt {after.attempt}")
     elif after.phase is Phase.PROGRESSING:
         yield News("Progressing", f"{name} climbs from {percent(after.weight)}")
+    elif after.phase is Phase.COMPLETED and before.recall and before.recall.cause == Cause.ADOPTED:
+        yield News("Adopted", f"what served is taken over: {stable}, as it ran, is stable from here on")
     elif after.phase is Phase.COMPLETED and after.stable != before.stable:
         yield News("Completed", f"{stable} is live and proven")
     elif after.phase is Phase.REVERTING and revert:
@@ -79,10 +81,17 @@ def _people_news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) 
         if handled.uid not in known and act is not None:
             note = f"{act.verb} by {act.by} ({act.reason}): {handled.outcome}, {handled.message}"
             yield News("InterventionAnswered", note, occasion=handled.uid)
+    yield from _recall_news(before, after)
+
+
+def _recall_news(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
+    adopts = after.recall is not None and after.recall.cause == Cause.ADOPTED
     if after.recall and after.recall.gave_up and not (before.recall and before.recall.gave_up):
-        yield News("RollbackRefused", f"{after.recall.version.version} did not become ready in time", True)
+        reason = "AdoptionRefused" if adopts else "RollbackRefused"
+        yield News(reason, f"{after.recall.version.version} did not become ready in time", True)
     elif after.recall and not before.recall:
-        yield News("RollingBack", f"{after.recall.version.version} is started beside what serves")
+        reason = "Adopting" if adopts else "RollingBack"
+        yield News(reason, f"{after.recall.version.version} is started beside what serves")
 
 
 def put_back(picture: Picture, effects: Iterable[Effect]) -> Iterator[tuple[str, News]]:

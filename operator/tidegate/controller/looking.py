@@ -20,7 +20,7 @@ from tidegate.controller.admission import MISSING, Admission
 from tidegate.controller.binding import Bound, goes_on, remembered, under_way
 from tidegate.controller.judging import Judging
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.controller.plan import act_of, authors_of, kept_versions, spec_of, unanswered
+from tidegate.controller.plan import act_of, adoptable_version, authors_of, kept_versions, spec_of, unanswered
 from tidegate.engine.acts import REFUSED
 from tidegate.engine.promise import demand
 from tidegate.engine.values import (
@@ -116,6 +116,7 @@ class Looker:
             start=gate,
             step=gate,
             checks=outcomes,
+            adopt=adoptable_version(sight.adopt),
             kept=kept_versions(sight.kept, written.history, status.stable),
             confirmed=confirmed,
         )

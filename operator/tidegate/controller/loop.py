@@ -334,7 +334,7 @@ def _conditions_of(document: Object) -> ReleaseStatus:
 
 
 def _backoff(status: Status, attention: Attention) -> float:
-    longest = LONGEST_REVERT_RETRY if status.phase is Phase.REVERTING else LONGEST_RETRY
+    longest = LONGEST_REVERT_RETRY if status.phase in (Phase.REVERTING, Phase.GONE) else LONGEST_RETRY
     if attention.troubles:
         return min(FIRST_RETRY * 2.0 ** min(attention.failures, 10), longest)
     if attention.repeats > 1:

@@ -116,7 +116,8 @@ def _recall(written: api.Recall | None) -> Recall | None:
     version = _version(written.version) if written else None
     if written is None or version is None:
         return None
-    cause = Cause.PERSON if written.reject else Cause.PUT_BACK
+    adopted = Cause.ADOPTED if written.cause == Cause.ADOPTED else Cause.PUT_BACK
+    cause = Cause.PERSON if written.reject else adopted
     return Recall(version, cause, written.reject, written.wanted, written.gave_up, by=written.by, reason=written.reason)
 
 

@@ -53,6 +53,11 @@ def kept_versions(kept: Sequence[Kept], history: Sequence[Past], stable: Version
     )
 
 
+def adoptable_version(adopt: Kept | None) -> Version | None:
+    """What serves and is not ours, as a version that may be taken over."""
+    return assemble(adopt.version, adopt.content, adopt.artifacts, None) if adopt else None
+
+
 def spec_of(resolved: Resolved, force: Effective, *, status: Status, acts: tuple[Act, ...], tick: float) -> Spec:
     """The engine's spec: tracks from ladders, and limits in seconds."""
     spec = resolved.release.spec

@@ -235,6 +235,8 @@ def _ended(was: Status, status: Status) -> api.Outcome | None:
         return api.Outcome.REVERTED if was.touched else api.Outcome.FAILED
     if not climbed and was.stable and status.stable and was.stable.content != status.stable.content:
         return api.Outcome.COMPLETED  # put back in one step
+    if was.stable is None and status.stable and was.recall and was.recall.cause is Cause.ADOPTED:
+        return api.Outcome.COMPLETED  # taken over in one step
     return None
 
 

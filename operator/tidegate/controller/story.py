@@ -17,6 +17,7 @@ from tidegate.engine.values import (
     Gate,
     Part,
     Phase,
+    Recall,
     Rejection,
     State,
     Status,
@@ -122,12 +123,28 @@ def _recalling(picture: Picture, status: Status) -> tuple[Reason, str]:
     recall = status.recall
     assert recall is not None
     serving = status.stable.name if status.stable else "nothing"
+    if recall.cause is Cause.ADOPTED:
+        return _adopting(picture, recall)
     if recall.gave_up:
         return Reason.DEADLINE_EXCEEDED, (
             f"{serving} serves; {recall.version.name} did not become ready in time, so nothing was changed. "
             f"Change the spec, or: kubectl tidegate retry {picture.release.metadata.name}"
         )
     return Reason.PREPARING, f"{serving} serves until {recall.version.name}, which is started beside it, is ready"
+
+
+def _adopting(picture: Picture, recall: Recall) -> tuple[Reason, str]:
+    name = recall.version.name
+    if recall.gave_up:
+        return Reason.DEADLINE_EXCEEDED, (
+            f"what served before still serves; its copy {name} did not become ready in time, so nothing was changed. "
+            f"Change the spec, or: kubectl tidegate retry {picture.release.metadata.name}"
+        )
+    wait = problem_of(picture, recall.version.content, tuple(piece.part for piece in recall.version.pieces))
+    return Reason.PREPARING, (
+        f"what served before serves until its copy {name}, which is started beside it, is ready"
+        + (f": {wait.sentence}" if wait else "")
+    )
 
 
 def _rejection(picture: Picture, status: Status) -> Rejection | None:

@@ -1,5 +1,6 @@
 """At rest: nothing is under way. Start what the spec asks for, put back what others changed, or let go."""
 
+from tidegate.engine.adopting import take_over
 from tidegate.engine.passing import POLL, Pass
 from tidegate.engine.turning import begin, limit, revert
 from tidegate.engine.values import (
@@ -22,12 +23,9 @@ def rest(p: Pass) -> None:
     if p.spec.deleting:
         let_go(p)
         return
-    if status.stable is None and not status.attempt:
-        if not _all_read(p):
-            p.wake_in(POLL)  # what serves there may be ours, from before the status was lost
-            return
-        if _adopt_what_serves(p):
-            return
+    if take_over(p):
+        repair(p)
+        return
     _keep_recall_honest(p)
     if p.status.recall and not p.status.recall.gave_up:
         recall(p)
@@ -70,33 +68,6 @@ def _wait_or_begin(p: Pass) -> None:
         p.set(stable=wanted, phase=Phase.COMPLETED)  # nothing that runs differs
         return
     begin(p, rescue=False)
-
-
-def _all_read(p: Pass) -> bool:
-    return p.seen.instances is not None and all(reading.split is not None for _, reading in p.seen.readings)
-
-
-def _adopt_what_serves(p: Pass) -> bool:
-    """A Release whose status was lost takes what serves most of its own kept revisions as stable."""
-    serving: dict[str, int] = {}
-    for _, reading in p.seen.readings:
-        for content, share in reading.split or ():
-            serving[content] = serving.get(content, 0) + share
-    kept = [v for v in p.seen.kept if any(serving.get(piece.content) for piece in v.pieces)]
-    if not kept:
-        return False
-    stable = max(kept, key=lambda v: sum(serving.get(piece.content, 0) for piece in v.pieces))
-    move = p.next_move()
-    claims = [i.claim for i in p.seen.instances or ()]
-    p.set(
-        stable=stable,
-        stable_since=p.now,
-        attempt=max(claims, default=0),
-        parts=tuple(Part(piece.part, move=move, moved=p.now) for piece in stable.pieces),
-        phase=Phase.COMPLETED,
-    )
-    p.wake_in(0)
-    return True
 
 
 # ---- back to a version that served before

@@ -165,7 +165,8 @@ class Rejection(NamedTuple):
 
 
 class Recall(NamedTuple):
-    """A completed version that is to serve again: started beside what serves, then switched to in one step."""
+    """A version that is started beside what serves, then switched to in one step: a completed one that is to serve
+    again, or a copy of what serves there and is not ours."""
 
     version: Version
     cause: Cause
@@ -275,6 +276,7 @@ class Observation(NamedTuple):
     step: Gate = Gate.OPEN
     checks: tuple[tuple[CheckKey, Outcome], ...] = ()
     kept: tuple[Version, ...] = ()  # completed revisions that could be started again, newest first
+    adopt: Version | None = None  # what serves there, is not ours, and may be taken over as it is
     confirmed: bool = False  # the status was just read from the server, not from a watch
 
 

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tidegate.api.meta import LABEL_RELEASE
+from tidegate.api.meta import LABEL_MANAGED_BY, LABEL_RELEASE, MANAGED_BY
 from tidegate.kube.resources import (
+    DEPLOYMENTS,
     HTTPROUTES,
     LABELLED_ONLY,
     RELEASES,
@@ -30,7 +31,7 @@ from tidegate.kube.resources import (
 
 _KEEPS_MANAGERS: Final = frozenset(
     {HTTPROUTES, SERVICES}
-)  # who edited a route or a pin is told; elsewhere it is ballast
+)  # who edited a route or a pin is told, or scaled what was taken over; elsewhere it is ballast
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # the whole object once more
 _GRAVES: Final = 20_000
 
@@ -248,7 +249,8 @@ def _parse(entry: _Entry) -> Object:
 def _compact(resource: Resource, obj: Object) -> bytes:
     """The object as bytes, without what nobody here reads."""
     metadata = dict(obj["metadata"])
-    if resource not in _KEEPS_MANAGERS:
+    is_theirs = resource == DEPLOYMENTS and (metadata.get("labels") or {}).get(LABEL_MANAGED_BY) != MANAGED_BY
+    if resource not in _KEEPS_MANAGERS and not is_theirs:
         metadata.pop("managedFields", None)
     if _LAST_APPLIED in (metadata.get("annotations") or ()):
         metadata["annotations"] = {key: value for key, value in metadata["annotations"].items() if key != _LAST_APPLIED}

@@ -82,6 +82,7 @@ class Sight:
     problems: tuple[Problem, ...] = ()
     refusals: tuple[Problem, ...] = ()  # references that this Release may not make: nothing starts, nothing rises
     occupied: tuple[Problem, ...] = ()  # something that is not ours serves there already
+    adopt: Kept | None = None  # and may be taken over: as a version, what runs there now
     foreign: Mapping[str, str] = field(default_factory=dict)  # part -> who last wrote the route, where it was not us
 
 

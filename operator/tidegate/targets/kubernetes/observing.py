@@ -10,10 +10,10 @@ from tidegate.api.conditions import Reason
 from tidegate.api.permission import refusal
 from tidegate.api.release import Component
 from tidegate.engine.values import CLIMBING, Instance, Reading, State
-from tidegate.kube import CRONJOBS, Object
-from tidegate.targets.kubernetes import health, pinning, problems
+from tidegate.kube import CRONJOBS
+from tidegate.targets.kubernetes import adopting, health, pinning, problems
 from tidegate.targets.kubernetes.names import app_service_name, labels_of, section, workload_name
-from tidegate.targets.kubernetes.pinning import Neighbours
+from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.probes import Asked, Prober
 from tidegate.targets.kubernetes.sizing import pods_for, share_of
 from tidegate.targets.kubernetes.traffic import way_of
@@ -38,7 +38,6 @@ class Notes:
     sizes: dict[tuple[str, str], Size] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refusals: list[Problem] = field(default_factory=list)
-    occupied: list[Problem] = field(default_factory=list)
     foreign: dict[str, str] = field(default_factory=dict)
 
 
@@ -48,10 +47,16 @@ def observe(
     """What is. Sees to the readings of probes, and of neighbours, that are due."""
     notes = Notes()
     for part in view.parts:
-        _observe_part(view, part, now, notes, neighbours)
+        _observe_part(view, part, now, notes)
+    offered = adopting.offer(view, neighbours)
     probed = _probe(view, prober)
     for place in sorted({*view.deployments, *view.services, *(Place(*wanted) for wanted in demand)}):
         _observe_place(view, place, demand, now, probed, prober, notes)
+    for found in adopting.places(view, notes.readings, now):
+        if isinstance(found, Problem):
+            notes.problems.append(found)
+        else:
+            notes.instances.append(found)
     notes.refusals += _cronjobs(view)
     return Sight(
         readings=notes.readings,
@@ -60,7 +65,8 @@ def observe(
         kept=tuple(sorted((revision.kept for revision in view.revisions.values()), key=lambda kept: -kept.number)),
         problems=tuple(notes.problems),
         refusals=tuple(notes.refusals),
-        occupied=tuple(notes.occupied),
+        occupied=offered.occupied,
+        adopt=offered.kept,
         foreign=notes.foreign,
     )
 
@@ -68,7 +74,7 @@ def observe(
 # ---- how it is reached
 
 
-def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: Neighbours) -> None:
+def _observe_part(view: View, part: str, now: float, notes: Notes) -> None:
     component = view.component(part)
     if component is None:
         notes.readings[part] = UNKNOWN
@@ -83,8 +89,6 @@ def _observe_part(view: View, part: str, now: float, notes: Notes, neighbours: N
         notes.refusals.append(Problem(part, "", Reason.NOT_PERMITTED, refused, lasting=True))
     elif other := _same_service(view, part, name):
         notes.refusals.append(other)
-    elif found := _neighbour(view, part, service, neighbours):
-        notes.occupied.append(found)
     seen = way_of(component).look(view, component, now)
     notes.problems += seen.problems
     notes.refusals += seen.refusals
@@ -104,19 +108,6 @@ def _same_service(view: View, part: str, name: str) -> Problem | None:
         return None
     sentence = f"Components {part} and {others[0]} name the same Service, {name}. Give each a Service of its own."
     return Problem(part, "", SERVICE_SHARED, sentence, lasting=True)
-
-
-def _neighbour(view: View, part: str, service: Object | None, neighbours: Neighbours) -> Problem | None:
-    """What serves behind the app's own Service before our first version of it."""
-    if service is None or not _is_first(view, part) or not pinning.selects_others(service, view.app.name):
-        return None
-    return neighbours.look(view.key, part, service)
-
-
-def _is_first(view: View, part: str) -> bool:
-    """Whether no version of ours has served this part yet."""
-    stable = view.app.status.stable
-    return stable is None or stable.runs(part) is None
 
 
 def _reached_anew(view: View, part: str, component: Component) -> Problem:

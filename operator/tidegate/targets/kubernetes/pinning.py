@@ -1,4 +1,4 @@
-"""The app's own Service: whether we may use it, what it selects, and what serves there before us.
+"""The app's own Service: whether we may use it, and what it selects.
 
 Its selector is pinned to the pods of one revision, the stable one: who calls it directly never meets a candidate.
 `port`, which routes and callers name, never moves; `targetPort` does, where a revision has another port.
@@ -6,22 +6,20 @@ Its selector is pinned to the pods of one revision, the stable one: who calls it
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tidegate.api.conditions import Reason
 from tidegate.api.meta import LABEL_COMPONENT, LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_REVISION, MANAGED_BY, short
 from tidegate.api.permission import refusal
 from tidegate.api.release import Component
-from tidegate.errors import TidegateError
-from tidegate.kube import PODS, Cluster, Key, Object
-from tidegate.targets.kubernetes.health import is_ready
-from tidegate.targets.kubernetes.names import LABEL_NAME, app_service_name, labels_of, section, selector
-from tidegate.targets.port import App, Problem
+from tidegate.kube import Object
+from tidegate.targets.kubernetes.names import LABEL_NAME, annotations_of, app_service_name, labels_of, section, selector
+from tidegate.targets.port import App
 
-NOT_KNOWN_YET: Final = "ServiceNotKnownYet"
+BEFORE: Final = "tidegate.dev/selector-before"
+"""Annotation of a Service that was somebody's before it was pinned: the selector that it had, for when it is his again.
+"""
 
 
 def may_use(app: App, service: Object | None, name: str) -> str | None:
@@ -69,7 +67,30 @@ def pin_patch(service: Object, release: str, part: str, content: str, old: int |
     ports: Sequence[dict[str, Any]] = section(service, "spec").get("ports") or ()
     retargeted = [_retargeted(entry, _is_made(service), old, target) for entry in ports]
     spec = {"selector": wanted} | ({"ports": retargeted} if retargeted != list(ports) else {})
-    return {"metadata": {"resourceVersion": service["metadata"]["resourceVersion"]}, "spec": spec}
+    metadata: dict[str, Any] = {"resourceVersion": service["metadata"]["resourceVersion"]}
+    if selects_others(service, release):
+        there = json.dumps(section(service, "spec")["selector"], sort_keys=True, separators=(",", ":"))
+        metadata["annotations"] = {BEFORE: there}
+    return {"metadata": metadata, "spec": spec}
+
+
+def selector_before(service: Object) -> Mapping[str, str]:
+    """What the Service selected before it was pinned; empty where that is not known."""
+    try:
+        found = json.loads(annotations_of(service).get(BEFORE, ""))
+    except ValueError:
+        return {}
+    is_selector = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return found if is_selector else {}
+
+
+def selector_patch(service: Object, wanted: Mapping[str, str], *, done: bool) -> Object:
+    """A merge patch by which the Service selects exactly this; `done`: nothing is to be remembered any more."""
+    replaced: dict[str, Any] = {**dict.fromkeys(section(service, "spec").get("selector") or {}), **wanted}
+    metadata: dict[str, Any] = {"resourceVersion": service["metadata"]["resourceVersion"]}
+    if done:
+        metadata["annotations"] = {BEFORE: None}
+    return {"metadata": metadata, "spec": {"selector": replaced}}
 
 
 def _retargeted(entry: dict[str, Any], made: bool, old: int | None, target: int) -> dict[str, Any]:
@@ -90,78 +111,3 @@ def selects_others(service: Object | None, release: str) -> bool:
     """
     found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
     return bool(found) and not (found.get(LABEL_RELEASE) == release and LABEL_REVISION in found)
-
-
-def occupied(part: str, name: str, pods: int) -> Problem:
-    sentence = (
-        f"Service {name} already selects ready pods that are not of this Release ({pods}), and the first version would "
-        "take all traffic from them at once. Name another Service, or scale down what serves there."
-    )
-    return Problem(part, "", Reason.SERVICE_IN_USE, sentence, lasting=True)
-
-
-@dataclass(slots=True)
-class _Look:
-    pods: int | None = None  # ready ones; None: not known yet
-    trouble: str = ""
-    looked_at: float = float("-inf")  # loop time
-    looking: asyncio.Task[None] | None = None
-
-
-class Neighbours:
-    """Who serves behind a Service before us. Pods that are not ours are not watched, so they are asked for when it
-    matters.
-
-    It matters only before a component's first version; a pass does not wait for the answer.
-    """
-
-    AGAIN: Final = 10.0  # seconds
-
-    def __init__(self, cluster: Cluster, wake: Callable[[Key], None]) -> None:
-        self._cluster = cluster
-        self._wake = wake
-        self._looks: dict[tuple[Key, str], _Look] = {}
-
-    def look(self, key: Key, part: str, service: Object) -> Problem | None:
-        """What serves there already; a passing problem while that is not known; None if nothing does."""
-        name = service["metadata"]["name"]
-        look = self._looks.setdefault((key, name), _Look())
-        now = asyncio.get_running_loop().time()
-        if look.looking is None and now - look.looked_at >= self.AGAIN:
-            chosen = section(service, "spec").get("selector") or {}
-            labels = ",".join(f"{label}={value}" for label, value in sorted(chosen.items()))
-            look.looking = asyncio.create_task(
-                self._count(key, labels, look), name=f"neighbours {key.namespace}/{name}"
-            )
-        if look.pods is None:
-            why = look.trouble or "its pods are being asked for"
-            return Problem(
-                part, "", NOT_KNOWN_YET, f"What Service {name} selects is not known yet: {why}", lasting=False
-            )
-        return occupied(part, name, look.pods) if look.pods else None
-
-    def forget(self, key: Key) -> None:
-        for place in [place for place in self._looks if place[0] == key]:
-            look = self._looks.pop(place)
-            if look.looking is not None:
-                look.looking.cancel()
-
-    async def close(self) -> None:
-        tasks = [look.looking for look in self._looks.values() if look.looking is not None]
-        for key, _ in list(self._looks):
-            self.forget(key)
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _count(self, key: Key, labels: str, look: _Look) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            listing = await self._cluster.client.list(PODS, key.namespace, labels=labels)
-            others = [pod for pod in listing.items if labels_of(pod).get(LABEL_RELEASE) != key.name]
-            look.pods, look.trouble = sum(map(is_ready, others)), ""
-        except TidegateError as error:
-            look.pods, look.trouble = None, error.message
-        finally:
-            look.looking, look.looked_at = None, loop.time()
-        self._wake(key)
-        if look.pods != 0:
-            loop.call_later(self.AGAIN, self._wake, key)

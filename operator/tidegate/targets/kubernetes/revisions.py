@@ -18,6 +18,7 @@ from tidegate.engine.values import Status, Version
 from tidegate.errors import Permanent
 from tidegate.kube import Object
 from tidegate.targets.kubernetes.names import ANNOTATION_CONTENT, content_of, revision_name
+from tidegate.targets.kubernetes.templates import as_written
 from tidegate.targets.port import App, Kept
 
 KEEP: Final = 10
@@ -58,7 +59,7 @@ def body(app: App, number: int) -> Object:
         "revision": number,
         "data": {
             "version": spec.version,
-            "components": [component.document() for component in spec.components],
+            "components": [as_written(component) for component in spec.components],
             "artifacts": {
                 component.name: artifact(component, spec.version, app.resolved.named.get(component.name, ()))
                 for component in spec.components

@@ -7,11 +7,13 @@ ref goes, so that no route names what is not there; then the Deployment and the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tidegate.api.meta import LABEL_MANAGED_BY, MANAGED_BY
 from tidegate.api.release import DeletionPolicy
 from tidegate.errors import Conflict
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Object, Resource
+from tidegate.targets.kubernetes.giving_back import give_back
 from tidegate.targets.kubernetes.names import (
     app_service_name,
     is_leaving,
@@ -88,7 +90,7 @@ async def _delete(view: View, resource: Resource, obj: Object) -> None:
 async def forget(fresh_view: Callable[[], View], now: float) -> None:
     """As deletionPolicy says. May be repeated. Raises InUse while something that goes still drains.
 
-    Keep: what stable serves, and what a person gave traffic, stays.
+    Keep: what stable serves, and what a person gave traffic, stays; a Deployment that was taken over serves again.
     """
     view = fresh_view()
     keeps = view.app.release.spec.deletion_policy is not DeletionPolicy.DELETE
@@ -99,6 +101,7 @@ async def forget(fresh_view: Callable[[], View], now: float) -> None:
         component = view.component(part)
         if component is not None:
             await way_of(component).hand_back(view, component, keeps)
+    await give_back(view, now, keeps, partial(take_down, unfollowed=True))
     if not keeps:
         await _remove_all(view)
     for revision in view.cluster.of_release(CONTROLLERREVISIONS, view.app.namespace, view.app.name):

@@ -11,7 +11,7 @@ from tidegate.api.release import Component, Release
 from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
 from tidegate.errors import AlreadyExists, NotPermitted, Permanent, TidegateError, Transient
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Cluster, Key, Object
-from tidegate.targets.kubernetes import pinning, revisions, taking_down, workload
+from tidegate.targets.kubernetes import adopting, pinning, revisions, taking_down, templates, workload
 from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
@@ -23,8 +23,8 @@ from tidegate.targets.kubernetes.names import (
     section,
     workload_name,
 )
+from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.observing import observe
-from tidegate.targets.kubernetes.pinning import Neighbours
 from tidegate.targets.kubernetes.probes import Prober
 from tidegate.targets.kubernetes.sizing import pods_for
 from tidegate.targets.kubernetes.traffic import Carrier, Way, Write, own_port, way_of
@@ -55,7 +55,8 @@ class KubernetesTarget:
         await self._neighbours.close()
 
     async def resolve(self, release: Release) -> Resolved:
-        return Resolved(release)
+        in_force, problems = templates.in_force(self._cluster, release)
+        return Resolved(in_force, problems=problems)
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         return observe(self._view(app), demand, now, self._prober, self._neighbours)
@@ -103,6 +104,7 @@ class KubernetesTarget:
     # ---- what runs
 
     async def start(self, app: App, start: Start) -> None:
+        await self._keep_revision(self._view(app), start.content)
         view = self._view(app)
         found = view.component_at(start.part, start.content)
         if found is None:
@@ -111,7 +113,7 @@ class KubernetesTarget:
                 "Ask for a version in the spec."
             )
         component, version = found
-        await self._keep_revision(view, start.content)
+        await adopting.hold(view, start.part, start.content, self._neighbours)
         await self._start_service(view, component, start.content, version)
         await self._start_deployment(view, component, version, start)
         await self._prune_revisions(self._view(app))
@@ -150,7 +152,10 @@ class KubernetesTarget:
 
     async def retire(self, app: App, retire: Retire) -> None:
         place = Place(retire.part, retire.content)
-        await taking_down.take_down(self._view(app), place, self._clock(), retire.claim)
+        if adopting.is_place(place):
+            await adopting.take_down(self._view(app), place, self._clock())
+        else:
+            await taking_down.take_down(self._view(app), place, self._clock(), retire.claim)
 
     async def forget(self, app: App, settled: bool) -> None:
         # `settled` is what was seen a moment ago; what is handed back is decided by what the server says now.
@@ -160,11 +165,10 @@ class KubernetesTarget:
     # ---- revisions
 
     async def _keep_revision(self, view: View, content: str) -> None:
-        """Keep what the spec asks for now, if this is about it. Older ones are kept already, or lost."""
-        app = view.app
-        candidate = app.status.candidate
-        about = {content, candidate.content if candidate else ""}
-        if app.revision in view.revisions or app.revision not in about:
+        """Keep what the spec asks for now, or what is taken over, if this is about it. Older ones are kept already, or
+        lost."""
+        app = self._asking_for(view, content)
+        if app is None or app.revision in view.revisions:
             return
         number = max((revision.number for revision in view.revisions.values()), default=0) + 1
         try:
@@ -176,6 +180,13 @@ class KubernetesTarget:
                 raise Permanent(
                     f"ControllerRevision {name} is not of this revision. Delete it, if nobody else needs it."
                 ) from None
+
+    def _asking_for(self, view: View, content: str) -> App | None:
+        candidate = view.app.status.candidate
+        if view.app.revision in (content, candidate.content if candidate else ""):
+            return view.app
+        offered = adopting.offer(view, self._neighbours).adopt
+        return offered if offered is not None and offered.revision == content else None
 
     async def _prune_revisions(self, view: View) -> None:
         """Beyond the last ten. It may fail: it is done again at the next start."""

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tidegate.api.meta import ANNOTATION_CLAIM
+from tidegate.api.meta import ANNOTATION_CLAIM, LABEL_MANAGED_BY
 from tidegate.api.release import Component
 from tidegate.api.revision import filled_template
 from tidegate.kube import Object
-from tidegate.targets.kubernetes.names import ANNOTATION_CONTENT, annotations_of, labels, selector, workload_name
+from tidegate.targets.kubernetes.names import (
+    ANNOTATION_CONTENT,
+    LABEL_NAME,
+    annotations_of,
+    labels,
+    selector,
+    workload_name,
+)
 from tidegate.targets.port import App
 
+_THEIRS: Final = frozenset({LABEL_NAME, LABEL_MANAGED_BY})
 _MOST_DIGITS: Final = 15  # of a claim: anybody may edit an annotation
 
 
@@ -24,7 +32,9 @@ def deployment(app: App, component: Component, content: str, version: str, pods:
     template = filled_template(component, version, app.name)
     ours = labels(app.name, component.name, content, version)
     metadata: dict[str, Any] = template.get("metadata") or {}
-    metadata["labels"] = {**(metadata.get("labels") or {}), **ours}
+    # What names the app may be what a PodDisruptionBudget or another Service selects by: the template's word counts.
+    theirs = {name: value for name, value in (metadata.get("labels") or {}).items() if name in _THEIRS}
+    metadata["labels"] = {**(metadata.get("labels") or {}), **ours, **theirs}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -1,0 +1,107 @@
+"""A Deployment that serves becomes a Release's, and is given back, and nobody loses a request."""
+
+import time
+from typing import Any
+
+import pytest
+
+from hack.stage import shop as sample
+from hack.stage.api import eventually
+from hack.stage.load import Load, Request
+from tests.e2e.scenario import Shop
+
+OWN = {"app": "web"}
+ANY_VERSION = "tidegate.local/sample:$(version)"
+
+
+@pytest.fixture
+def serving(shop: Shop) -> Shop:
+    """Two pods of v1.0.0 behind Service and route, as kubectl would have made them."""
+    service = sample.service(shop.namespace)
+    service["spec"]["selector"] = OWN
+    shop.api.apply(service, sample.deployment(shop.namespace, "v1.0.0"))
+    eventually(lambda: answers(shop) == {"v1.0.0"}, 60, "the Deployment serves")
+    return shop
+
+
+def answers(shop: Shop) -> set[str]:
+    with shop.load(rps=40) as load:
+        time.sleep(0.5)
+    return {request.version for request in load.requests()}
+
+
+def direct(shop: Shop) -> Load:
+    """Customers who call the Service itself."""
+    address = service(shop)["spec"]["clusterIP"]
+    return shop.load(rps=80, url=f"http://{address}:{sample.PORT}/")
+
+
+def service(shop: Shop) -> dict[str, Any]:
+    found = shop.api.get("Service", shop.namespace, "web")
+    assert found is not None
+    return found
+
+
+def deployment(shop: Shop) -> dict[str, Any]:
+    found = shop.api.get("Deployment", shop.namespace, "web")
+    assert found is not None
+    return found
+
+
+def pods(shop: Shop) -> int:
+    return int(deployment(shop)["spec"]["replicas"])
+
+
+def take_over(shop: Shop, version: str = "v1.0.0", **changes: Any) -> None:
+    shop.declare(version, components=[sample.adopting(**changes)])
+
+
+def lost(*loads: Load) -> list[Request]:
+    requests = [request for load in loads for request in load.requests()]
+    assert len(requests) > 300
+    return [request for request in requests if request.code != 200]
+
+
+def test_what_serves_is_taken_over_and_given_back_without_one_failed_request(serving: Shop) -> None:
+    before = deployment(serving)
+    with serving.load(rps=80) as by_route, direct(serving) as directly:
+        take_over(serving)
+        serving.then_phase("Completed", version="v1.0.0", within=60)
+        eventually(lambda: pods(serving) == 0, 40, "the Deployment rests")
+        eventually(lambda: not own_pods(serving), 30, "its pods are gone")
+        held = deployment(serving)
+        assert held["metadata"]["uid"] == before["metadata"]["uid"]
+        assert "ownerReferences" not in held["metadata"]
+        assert held["spec"]["paused"] is True
+        assert service(serving)["spec"]["selector"]["tidegate.dev/release"] == "shop"
+        serving.api.delete("Release", serving.namespace, "shop", propagation="Foreground")
+        eventually(lambda: serving.api.get("Release", serving.namespace, "shop") is None, 90, "the Release is gone")
+        time.sleep(1)
+    assert not lost(by_route, directly)
+    after = deployment(serving)
+    assert after["spec"] == before["spec"]
+    assert "tidegate.dev/adopted" not in after["metadata"].get("annotations", {})
+    assert service(serving)["spec"]["selector"] == OWN
+    assert "annotations" not in service(serving)["metadata"] or not any(
+        name.startswith("tidegate.dev/") for name in service(serving)["metadata"]["annotations"]
+    )
+    assert [ref["name"] for ref in serving.route()["spec"]["rules"][0]["backendRefs"]] == ["web"]
+    assert [found["metadata"]["name"] for found in serving.api.list("Deployment", serving.namespace)] == ["web"]
+
+
+def own_pods(shop: Shop) -> list[dict[str, Any]]:
+    """Those of the Deployment itself."""
+    found = shop.api.list("Pod", shop.namespace, "app=web")
+    return [pod for pod in found if "tidegate.dev/revision" not in pod["metadata"]["labels"]]
+
+
+def test_another_version_than_runs_climbs_from_what_runs_and_a_bad_one_comes_back(serving: Shop) -> None:
+    with serving.load(rps=80) as load:
+        take_over(serving, "v2.0.0-bad", image=ANY_VERSION)
+        serving.then_phase("Reverted", version="v1.0.0", within=90)
+    serves = {request.version for request in load.requests()}
+    assert serves == {"v1.0.0", "v2.0.0-bad"}
+    status = serving.status()
+    outcomes = [(past["version"], past["outcome"]) for past in status["history"]]
+    assert outcomes == [("v2.0.0-bad", "Reverted"), ("v1.0.0", "Completed")]
+    assert max(past["reached"] for past in status["history"] if past["version"] == "v2.0.0-bad") < 100
