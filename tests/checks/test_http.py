@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 
+from tests.checks.contract import CheckerContract, Reply
 from tests.targets.sample import app, climbing, release, version_of
 from tidegate.checks.http import HTTPChecks
 from tidegate.engine.values import CheckKey, Outcome, When
@@ -72,6 +73,46 @@ class Asking:
         return found.outcome, found.message
 
 
+class Place:
+    """The same as the contract knows it."""
+
+    quick = True
+
+    def __init__(self, candidate: Candidate) -> None:
+        asking = Asking(candidate, timeout="1s")
+        self.app, self.key, self.sizes = asking.app, asking.key, dict(asking.sizes)
+        job = {"name": "find", "when": ["EachStep"], "job": {"cronJob": "find"}}
+        self.other = app(release("v2", checks=[job]), self.app.status)
+        self.opened: list[HTTPChecks] = []
+        self._candidate = candidate
+
+    def open(self) -> HTTPChecks:
+        self.opened.append(HTTPChecks(lambda key: None))
+        return self.opened[-1]
+
+    def will_say(self, reply: Reply) -> None:
+        self._candidate.status = 200 if reply is Reply.YES else 500
+        self._candidate.delay = 30.0 if reply is Reply.NEVER else 0.0
+
+    def take_away(self) -> None:
+        self.sizes.clear()
+
+    def asked(self) -> int:
+        return len(self._candidate.paths)
+
+    async def refresh(self) -> None:
+        await asyncio.sleep(0)
+
+
+class TestContract(CheckerContract):
+    @pytest.fixture
+    async def world(self, candidate: Candidate) -> AsyncIterator[Place]:
+        place = Place(candidate)
+        yield place
+        for checks in place.opened:
+            await checks.close()
+
+
 async def test_a_status_that_is_asked_for_passes(candidate: Candidate) -> None:
     assert await Asking(candidate).outcome() == (
         Outcome.PASSED,
@@ -109,25 +150,6 @@ async def test_placeholders_in_the_path_are_filled_in_as_escaped_text(candidate:
     asking = Asking(candidate, path="/check/$(version)?r=$(revision)")
     await asking.outcome()
     assert candidate.paths == [f"/check/v2?r={asking.version.content[:10]}"]
-
-
-async def test_run_twice_is_asked_once_and_a_pass_does_not_wait(candidate: Candidate) -> None:
-    candidate.delay = 0.2
-    asking = Asking(candidate)
-    for _ in range(3):
-        await asking.checks.run(asking.app, asking.key, asking.sizes)
-    assert asking.checks.observe(asking.app, [asking.key])[asking.key].outcome is Outcome.RUNNING
-    assert (await asking.outcome())[0] is Outcome.PASSED
-    await asking.checks.run(asking.app, asking.key, asking.sizes)
-    assert len(candidate.paths) == 1
-
-
-async def test_an_answer_is_good_for_its_key_and_its_release_alone(candidate: Candidate) -> None:
-    asking = Asking(candidate)
-    await asking.outcome()
-    assert asking.checks.observe(asking.app, [asking.key._replace(move=5), asking.key._replace(attempt=2)]) == {}
-    anew = app(asking.app.release, asking.app.status, uid="another")
-    assert asking.checks.observe(anew, [asking.key]) == {}
 
 
 async def test_without_a_ready_pod_it_waits(candidate: Candidate) -> None:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
+from tests.checks.contract import CheckerContract, Reply
+from tests.kube.fake import FakeApi
+from tests.targets.mirror import mirror
 from tests.targets.sample import NAMESPACE, app, climbing, component, release, version_of
+from tidegate.checks import Reachable
 from tidegate.checks.job import JobChecks, job, job_name, outcome
 from tidegate.engine.values import CheckKey, Outcome, When
 from tidegate.errors import Transient
@@ -172,3 +179,65 @@ async def test_a_job_that_is_there_is_not_made_again_and_one_of_an_earlier_relea
     with pytest.raises(Transient, match=f"kubectl delete job --namespace {NAMESPACE} {name}"):
         await checks.run(anew, BEFORE, {})
     assert checks.observe(anew, [BEFORE]) == {}
+
+
+# ---- the contract of all checks, with Jobs that end when they are told to
+
+
+class Place:
+    """The small API server, and a Job controller that gives each Job what it is told to say."""
+
+    quick = True
+    key = BEFORE
+    sizes: Mapping[tuple[str, str], Reachable] = {}
+
+    def __init__(self, server: FakeApi, client: Client, climb: App) -> None:
+        self.app = climb
+        http = {"name": "smoke", "when": ["BeforeTraffic"], "http": {"component": "web-api", "path": "/"}}
+        self.other = app(release("v2", component("web-api"), checks=[http]), climb.status)
+        self._server, self._cluster, self._reply = server, Cluster(client, Store()), Reply.YES
+        server.put(CRONJOBS, cronjob())
+
+    def open(self) -> JobChecks:
+        return JobChecks(self._cluster)
+
+    def will_say(self, reply: Reply) -> None:
+        """To Jobs that are made from now on."""
+        self._settle()
+        self._reply = reply
+
+    def take_away(self) -> None:
+        self._server.remove(CRONJOBS, NAMESPACE, "storefront-smoke")
+
+    def asked(self) -> int:
+        return len(self._jobs())
+
+    async def refresh(self) -> None:
+        await mirror(self._cluster, NAMESPACE)
+        await asyncio.sleep(0.01)
+        self._settle()
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        return [obj for (resource, _, _), obj in self._server.objects.items() if resource == JOBS]
+
+    def _settle(self) -> None:
+        for found in self._jobs():
+            if "status" not in found:
+                made = time.monotonic()
+                self._server.put(JOBS, {**found, "status": {"says": self._reply, "made": made, "conditions": []}})
+            elif not found["status"]["conditions"]:
+                self._end(found, found["status"]["says"], time.monotonic() - found["status"]["made"])
+
+    def _end(self, found: dict[str, Any], says: Reply, age: float) -> None:
+        if says is Reply.NEVER and age < 0.5:
+            return
+        why = {"type": "Complete"} if says is Reply.YES else {"type": "Failed", "message": "it went on for too long"}
+        status = {**found["status"], "conditions": [{**why, "status": "True"}]}
+        self._server.put(JOBS, {**found, "status": status})
+
+
+class TestContract(CheckerContract):
+    @pytest.fixture
+    async def world(self, climb: App) -> AsyncIterator[Place]:
+        async with FakeApi() as server, server.client() as client:
+            yield Place(server, client, climb)

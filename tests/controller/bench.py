@@ -12,7 +12,7 @@ from tests.controller.scenes import NOW, picture, sight
 from tests.kube.fake import FakeApi
 from tidegate.api import Release, ReleaseStatus, Writer, parse_release
 from tidegate.api.meta import FINALIZER
-from tidegate.checks.port import CheckResult
+from tidegate.checks import Checks
 from tidegate.controller.acting import Actor
 from tidegate.controller.admission import Admission
 from tidegate.controller.judging import Judging
@@ -23,7 +23,7 @@ from tidegate.controller.plan import wanted_version
 from tidegate.controller.recording import compose
 from tidegate.controller.sampling import Sampler
 from tidegate.controller.settling import Settler
-from tidegate.engine.values import FULL, CheckKey, Effect, Ensure, Phase, Pin, Retire, Start, Status, Version
+from tidegate.engine.values import FULL, Effect, Ensure, Phase, Pin, Retire, Start, Status, Version
 from tidegate.errors import TidegateError
 from tidegate.kube import RELEASES, Client, Cluster, Key, Object, Store
 from tidegate.targets.port import App, Problem, Resolved, Sight
@@ -74,11 +74,6 @@ class Turned:
         return [now for now, _ in self.writes]
 
 
-class NoChecks:
-    def observe(self, app: App, keys: Iterable[CheckKey]) -> Mapping[CheckKey, CheckResult]:
-        return {}
-
-
 class Leader:
     epoch, holder, sure = 1, "me", True
 
@@ -122,9 +117,10 @@ class Bench:
             connection=lambda namespace, name: None, secret=cast(Any, None), wake=lambda key: None, tick=10.0
         )
         admission = admission or Admission(client, lambda key: None)
+        checks = Checks(self.cluster, lambda key: None)  # of Jobs and of HTTP; the Release has none
         self.loop = Loop(
             self.cluster,
-            Looker(self.cluster, self.target, NoChecks(), Judging(sampler), admission, 10.0),
+            Looker(self.cluster, self.target, checks, Judging(sampler), admission, 10.0),
             Actor(self.target, cast(Any, None), settler),
             settler,
             self.leader,

@@ -1,11 +1,9 @@
-"""Checks by real Jobs, made from a real suspended CronJob."""
+"""Checks by real Jobs, made from a real suspended CronJob. HTTP needs no cluster: it is in tests/checks."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,58 +11,73 @@ import pytest
 
 from hack.stage import shop
 from hack.stage.api import Api, Refused
+from hack.stage.operator import install
+from tests.checks.contract import CheckerContract, Reply
 from tests.targets.mirror import mirror
 from tests.targets.sample import app, climbing, release, version_of
-from tidegate.checks import CheckResult, Checks
-from tidegate.engine.values import CheckKey, Outcome, When
-from tidegate.kube import Client, Cluster, Key, Store
-from tidegate.targets.port import App
+from tidegate.checks import JobChecks, Reachable
+from tidegate.engine.values import CheckKey, When
+from tidegate.kube import Client, Cluster, Store
 
-BEFORE = CheckKey("smoke", When.BEFORE_TRAFFIC, 1)
+SAYS = {
+    Reply.YES: ["sh", "-c", 'test "$TIDEGATE_VERSION" = v1.0.0 && test "$TIDEGATE_RELEASE" = storefront'],
+    Reply.NO: ["sh", "-c", "exit 3"],
+    Reply.NEVER: ["sleep", "1000"],
+}
 
 
 class Place:
     """A namespace with a CronJob `smoke`, and a Release that is climbing."""
 
+    quick = False
+    sizes: Mapping[tuple[str, str], Reachable] = {}
+    key = CheckKey("smoke", When.BEFORE_TRAFFIC, 1)
+
     def __init__(self, client: Client, namespace: str) -> None:
         self.cluster, self.namespace, self.people = Cluster(client, Store()), namespace, Api()
-        self.woken: list[Key] = []
-        self.checks = Checks(self.cluster, self.woken.append)
-        self.app: App | None = None
+        self.people.apply(shop.namespace(namespace))
+        check: dict[str, Any] = {"name": "smoke", "when": ["BeforeTraffic"]}
+        job = {**check, "job": {"cronJob": "smoke", "timeout": "5s"}}
+        # It owns the Job, which is garbage without it. Paused, so that an operator beside this test starts nothing.
+        declared = shop.release(namespace, "v1.0.0", name="storefront", guards=[], checks=[job], paused=True)
+        uid = self.people.create(declared)["metadata"]["uid"]
+        found = release("v1.0.0", shop.component(), namespace=namespace, checks=[job])
+        self.app = app(found, climbing(None, version_of(found)), uid=uid)
+        http = {**check, "http": {"component": "web", "path": "/"}}
+        self.other = app(release("v1.0.0", shop.component(), namespace=namespace, checks=[http]), self.app.status)
+        self.will_say(Reply.YES)
 
-    def open(self, command: Sequence[str], timeout: str = "20s") -> None:
-        self.people.apply(shop.namespace(self.namespace))
+    def open(self) -> JobChecks:
+        return JobChecks(self.cluster)
+
+    def will_say(self, reply: Reply) -> None:
         container = {
             "name": "smoke",
             "image": "tidegate.local/busybox:1",
             "imagePullPolicy": "IfNotPresent",
-            "command": list(command),
+            "command": SAYS[reply],
         }
         pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]}
-        cronjob: dict[str, Any] = {
+        jobs = {"spec": {"backoffLimit": 0, "template": {"spec": pod}}}
+        labels = {"tidegate.dev/release": "storefront"}
+        cronjob = {
             "apiVersion": "batch/v1",
             "kind": "CronJob",
-            "metadata": {
-                "name": "smoke",
-                "namespace": self.namespace,
-                "labels": {"tidegate.dev/release": "storefront"},
-            },
-            "spec": {
-                "schedule": "0 0 1 1 *",
-                "suspend": True,
-                "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
-            },
+            "metadata": {"name": "smoke", "namespace": self.namespace, "labels": labels},
+            "spec": {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": jobs},
         }
         self.people.apply(cronjob)
-        check = {"name": "smoke", "when": ["BeforeTraffic"], "job": {"cronJob": "smoke", "timeout": timeout}}
-        # It owns the Job, which is garbage without it. Paused, so that an operator beside this test starts nothing.
-        declared = shop.release(self.namespace, "v1.0.0", name="storefront", guards=[], checks=[check], paused=True)
-        owner = self.people.create(declared)
-        found = release("v1.0.0", shop.component(), namespace=self.namespace, checks=[check])
-        self.app = app(found, climbing(None, version_of(found)), uid=owner["metadata"]["uid"])
+
+    def take_away(self) -> None:
+        self.people.delete("CronJob", self.namespace, "smoke")
+
+    def asked(self) -> int:
+        return len(self.people.list("Job", self.namespace))
+
+    async def refresh(self) -> None:
+        await mirror(self.cluster, self.namespace)
 
     async def close(self) -> None:
-        await self.checks.close()
         await self.cluster.client.close()
         self.people.delete("Release", self.namespace, "storefront")
         if self.people.get("Release", self.namespace, "storefront"):
@@ -73,21 +86,14 @@ class Place:
         self.people.delete("Namespace", "", self.namespace)
         self.people.close()
 
-    async def answer(self) -> CheckResult:
-        assert self.app
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            await mirror(self.cluster, self.namespace)
-            await self.checks.run(self.app, BEFORE, {})
-            found = self.checks.observe(self.app, [BEFORE]).get(BEFORE)
-            if found and found.outcome is not Outcome.RUNNING:
-                return found
-            await asyncio.sleep(0.3)
-        raise AssertionError("the check never ended")
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    install()
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def world() -> AsyncIterator[Place]:
     place = Place(Client.from_environment(), f"checks-{uuid.uuid4().hex[:8]}")
     try:
         yield place
@@ -95,21 +101,5 @@ async def place() -> AsyncIterator[Place]:
         await place.close()
 
 
-async def test_a_job_that_succeeds_passes_and_is_made_once(place: Place) -> None:
-    place.open(["sh", "-c", 'test "$TIDEGATE_VERSION" = v1.0.0 && test "$TIDEGATE_RELEASE" = storefront'])
-    assert (await place.answer()).outcome is Outcome.PASSED
-    assert len(place.people.list("Job", place.namespace)) == 1
-
-
-async def test_a_job_that_fails_says_where_to_read_on(place: Place) -> None:
-    place.open(["sh", "-c", "exit 3"])
-    found = await place.answer()
-    assert found.outcome is Outcome.FAILED
-    assert f"See kubectl logs job/{found.job}" in found.message
-
-
-async def test_a_job_that_does_not_end_fails_by_its_own_deadline(place: Place) -> None:
-    place.open(["sleep", "1000"], timeout="2s")
-    found = await place.answer()
-    assert found.outcome is Outcome.FAILED
-    assert "longer than specified deadline" in found.message
+class TestJobs(CheckerContract):
+    """On real pods."""
