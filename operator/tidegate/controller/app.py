@@ -26,6 +26,7 @@ from tidegate.controller.queue import LONGEST_PASS, Queue
 from tidegate.controller.settings import Settings
 from tidegate.controller.sweep import Sweep
 from tidegate.controller.tidying import Tidying
+from tidegate.controller.underway import under_way
 from tidegate.controller.watch import watch
 from tidegate.errors import Permanent, TidegateError, Unavailable
 from tidegate.kube.client import Client
@@ -193,6 +194,8 @@ class Process:
 
     async def _work(self) -> None:
         await self.gate.opened()
+        for key in under_way(self.store):
+            self.queue.add(key, first=True)
         self.queue.add_all(self.store.keys(RELEASES))
         await self.queue.run(self._loop.reconcile, gate=self.gate, watcher=self, workers=self._settings.workers)
         if not self._stop.is_set():
