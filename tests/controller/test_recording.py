@@ -271,6 +271,26 @@ def test_a_verdict_a_reason_and_a_weight_are_written_at_once() -> None:
         assert worth_writing(before, after, 0.0)
 
 
+def test_that_a_guard_is_awaited_is_told_with_what_it_says_and_not_by_a_write_of_its_own() -> None:
+    status = climbing(0, phase=Phase.PREPARING)
+    awaited = guard_status("errors", Verdict.UNKNOWN, "errors: not measured yet", data="Awaited")
+    before = compose(picture(status), status, api.ReleaseStatus(), ME)
+    asked_now = compose(picture(status, guards=(awaited,)), status, before, ME)
+    assert asked_now.guards != before.guards
+    assert not worth_writing(before, asked_now, 0.0)
+    answered = guard_status("errors", Verdict.UNKNOWN, "errors: no answer", data="ProviderError")
+    assert worth_writing(before, compose(picture(status, guards=(answered,)), status, before, ME), 0.0)
+    other = guard_status("latency", Verdict.PASS, "latency: fine", data="OK")
+    assert worth_writing(before, compose(picture(status, guards=(awaited, other)), status, before, ME), 0.0)
+
+
+def test_while_a_guard_is_awaited_all_else_is_written_as_ever() -> None:
+    awaited = guard_status("errors", Verdict.UNKNOWN, "errors: not measured yet", data="Awaited")
+    low, high = climbing(10), climbing(50)
+    before = compose(picture(low), low, api.ReleaseStatus(), ME)
+    assert worth_writing(before, compose(picture(high, guards=(awaited,)), high, before, ME), 0.0)
+
+
 def test_another_writer_alone_makes_no_difference() -> None:
     seen = picture(resting())
     mine = compose(seen, resting(), api.ReleaseStatus(), ME)

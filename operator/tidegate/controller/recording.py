@@ -4,10 +4,11 @@ Zero writes at rest: equal status is not patched, and readings alone (numbers of
 with a verdict or once a minute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tidegate import api
+from tidegate.api.conditions import ConditionType
 from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.api.intervention import Action
 from tidegate.controller import story
@@ -17,6 +18,7 @@ from tidegate.controller.picture import Picture
 from tidegate.engine.acts import DONE
 from tidegate.engine.promise import promise, step_of, takes_part
 from tidegate.engine.values import CLIMBING, Cause, Part, Phase, Status, Verdict
+from tidegate.stats.measurement import Data
 from tidegate.targets.port import Size
 
 READINGS_EVERY = 60.0
@@ -252,29 +254,68 @@ def _turned_by(was: Status, status: Status) -> Cause | None:
 
 def worth_writing(old: api.ReleaseStatus, new: api.ReleaseStatus, since_last: float) -> bool:
     """Whether anything changed that is more than a reading, or a minute has passed since the last write."""
-    if _essence(old) != _essence(new):
+    changed = tuple(_changed(old, new))
+    if any(_is_essential(name, old, new) for name in changed):
         return True
-    return since_last >= READINGS_EVERY and differ(old, new)
+    return since_last >= READINGS_EVERY and bool(changed)
 
 
 def differ(old: api.ReleaseStatus, new: api.ReleaseStatus) -> bool:
     """Whether anything is different, readings included; who wrote it is not."""
-    return _without_writer(old) != _without_writer(new)
+    return any(_changed(old, new))
 
 
-def _without_writer(status: api.ReleaseStatus) -> Mapping[str, Any]:
-    document = status.document()
-    document.pop("writer", None)
-    return document
+def _changed(old: api.ReleaseStatus, new: api.ReleaseStatus) -> Iterator[str]:
+    """The fields that would be written differently. Values are compared first: a whole status takes a millisecond to be
+    put into words, and most of one pass's is as the last one's was."""
+    for name in api.ReleaseStatus.model_fields:
+        if name == "writer" or getattr(old, name) == getattr(new, name):
+            continue
+        if _words(old, name) != _words(new, name):
+            yield name
 
 
-def _essence(status: api.ReleaseStatus) -> Mapping[str, Any]:
-    """What a change of is written at once: all but readings."""
-    document = dict(_without_writer(status))
-    document["guards"] = [(guard.name, guard.from_, guard.component, guard.verdict) for guard in status.guards]
-    document["conditions"] = [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
-    document["components"] = [
-        {key: value for key, value in component.document().items() if key not in ("stable", "candidate", "message")}
-        for component in status.components
+def _words(status: api.ReleaseStatus, name: str) -> Mapping[str, Any]:
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True, include={name})
+
+
+def _is_essential(name: str, old: api.ReleaseStatus, new: api.ReleaseStatus) -> bool:
+    """Whether a change of that field is written at once: all but readings are."""
+    if name == "guards":
+        return _verdicts(old, new) != _verdicts(new, new)
+    if name == "conditions":
+        return _told(old, new) != _told(new, new)
+    if name == "components":
+        return [_bare(component) for component in old.components] != [_bare(component) for component in new.components]
+    return name != "summary" or not _awaits(new) or _step_in_short(old) != _step_in_short(new)
+
+
+def _step_in_short(status: api.ReleaseStatus) -> str:
+    return status.summary.step if status.summary else ""
+
+
+def _awaits(status: api.ReleaseStatus) -> bool:
+    """Some guard was asked and has not answered yet. It will within seconds, and then it is told what it said: that it
+    is awaited is not worth a write of its own."""
+    return any(guard.data == Data.AWAITED for guard in status.guards)
+
+
+def _verdicts(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[str, ...]]:
+    awaited = {(g.name, g.from_, g.component) for g in newest.guards if g.data == Data.AWAITED}
+    found = [(g.name, g.from_, g.component, str(g.verdict)) for g in status.guards]
+    return [guard for guard in found if guard[:3] not in awaited]
+
+
+def _told(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[Any, ...]]:
+    waits = _awaits(newest)
+    return [
+        (c.type, c.status, c.reason, c.observed_generation)
+        for c in status.conditions
+        if not (waits and c.type == ConditionType.GUARDS_HEALTHY)
     ]
-    return document
+
+
+def _bare(component: api.ComponentStatus) -> Mapping[str, Any]:
+    """Without its readings."""
+    document = component.document()
+    return {key: value for key, value in document.items() if key not in ("stable", "candidate", "message")}
