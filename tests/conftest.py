@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tidegate.kube import Store
 
 NEEDS_CLUSTER = ("integration", "e2e", "faults", "recorded")
 TESTS = Path(__file__).parent
@@ -48,6 +52,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("TIDEGATE_REQUIRE_CLUSTER") == "1":
         pytest.fail(f"this test needs the cluster: {missing}", pytrace=False)
     pytest.skip(f"needs the cluster: {missing}")
+
+
+@pytest.fixture(autouse=True)
+def _views_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of the store are shared by all who read them: who changes one would change everybody's view."""
+    read = Store._read
+
+    def checked(store: Store, place: Any, entry: Any) -> Any:
+        found = read(store, place, entry)
+        assert found == json.loads(entry.body), f"{place} was changed by one who read it"
+        return found
+
+    monkeypatch.setattr(Store, "_read", checked)
 
 
 @functools.cache

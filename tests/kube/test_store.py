@@ -147,14 +147,38 @@ def test_what_is_not_watched_is_not_kept_and_asking_for_it_is_a_mistake() -> Non
         store.get(SECRETS, "shop", "token")
 
 
-def test_who_changes_what_was_read_does_not_change_the_view() -> None:
+def test_an_object_is_parsed_once_for_all_who_read_it_until_a_newer_one_comes() -> None:
+    store = Store()
+    store.put(RELEASES, stored(RELEASES, "web", 10, spec={"version": "v1"}))
+    found = store.get(RELEASES, "shop", "web")
+    assert store.get(RELEASES, "shop", "web") is found
+    assert [store.within(RELEASES, "shop")[0]] == [found]
+    store.put(RELEASES, stored(RELEASES, "web", 11, spec={"version": "v2"}))
+    newer = store.get(RELEASES, "shop", "web")
+    assert newer is not None
+    assert newer["spec"]["version"] == "v2"
+
+
+def test_of_many_objects_only_those_that_were_asked_for_last_stay_parsed() -> None:
+    store = Store()
+    for number in range(1000):
+        store.put(RELEASES, stored(RELEASES, f"r{number}", number + 1))
+    first = store.get(RELEASES, "shop", "r0")
+    for number in range(1000):
+        store.get(RELEASES, "shop", f"r{number}")
+    again = store.get(RELEASES, "shop", "r0")
+    assert again == first
+    assert again is not first
+
+
+def test_who_changes_what_others_read_too_is_told_of_it_by_any_test() -> None:
+    """What `tests/conftest.py` lays over the store for all tests."""
     store = Store()
     store.put(RELEASES, stored(RELEASES, "web", 10, spec={"version": "v1"}))
     found: Any = store.get(RELEASES, "shop", "web")
     found["spec"]["version"] = "v2"
-    again = store.get(RELEASES, "shop", "web")
-    assert again is not None
-    assert again["spec"]["version"] == "v1"
+    with pytest.raises(AssertionError, match="changed"):
+        store.get(RELEASES, "shop", "web")
 
 
 def test_the_view_is_whole_only_when_every_kind_is() -> None:

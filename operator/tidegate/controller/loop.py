@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -31,7 +32,7 @@ from tidegate.engine import decide
 from tidegate.engine.values import Decision, Effect, Phase, Reread, Status, Watched
 from tidegate.errors import Conflict, Invalid, NotFound, TidegateError
 from tidegate.kube.cluster import Cluster
-from tidegate.kube.resources import RELEASES, Key, Object
+from tidegate.kube.resources import RELEASES, Key, Object, version_of
 from tidegate.targets.port import App, Resolved
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Attention:
     last: float
     promised: float | None = None
     wrote: float = 0.0
-    readable: Release | None = None  # the newest spec that could be read
+    readable: bytes | None = None  # the newest object that could be read, as JSON: parsed it takes ten times the memory
     rest_until: float = 0.0  # effects that failed, or changed nothing, are not done again before
     failures: int = 0  # passes in a row whose effects failed
     repeats: int = 0  # passes in a row that had something to do and nothing new to write
@@ -160,6 +161,7 @@ class Loop:
         if FINALIZER not in meta.finalizers:
             document = await self._settler.hold(document)
         release, unreadable = self._read(key, document)
+        text = None if unreadable else self._text(key, document)
         written = release.status
         if written.writer is not None and written.writer.epoch > self._leadership.epoch:
             logger.warning("a newer leader has written this status; leaving it alone")
@@ -180,7 +182,7 @@ class Loop:
             )
             decision = decide(picture.spec, status, picture.seen, now)
             if not any(isinstance(effect, Reread) for effect in decision.effects):
-                attention.readable = attention.readable if unreadable else release
+                attention.readable = text or attention.readable
                 return await self._record_and_act(key, document, app, picture, decision, attention)
         fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
         return now if fresh is None else await self._pass(key, fresh, confirmed=True)
@@ -196,8 +198,15 @@ class Loop:
             if attention is None or attention.readable is None or attention.uid != meta.uid:
                 raise
             status = parse_release_status(document)
-            release = attention.readable.model_copy(update={"metadata": meta, "status": status})
+            readable = parse_release(json.loads(attention.readable))
+            release = readable.model_copy(update={"metadata": meta, "status": status})
             return release, (Obstacle(Reason.INVALID, error.message),)
+
+    def _text(self, key: Key, document: Object) -> bytes | None:
+        """The object as the store has it, if that is still this very version."""
+        if self._cluster.floor(RELEASES, key.namespace, key.name) != version_of(document):
+            return None
+        return self._cluster.text(RELEASES, key.namespace, key.name)
 
     async def _record_and_act(
         self, key: Key, document: Object, app: App, picture: Picture, decision: Decision, attention: Attention

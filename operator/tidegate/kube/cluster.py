@@ -35,6 +35,10 @@ class Cluster:
         """The object as the store has it."""
         return self.store.get(resource, namespace, name)
 
+    def text(self, resource: Resource, namespace: str, name: str) -> bytes | None:
+        """As `get`, in JSON as it lies in the store."""
+        return self.store.text(resource, namespace, name)
+
     def of_release(self, resource: Resource, namespace: str, release: str) -> Sequence[Object]:
         """All objects of the namespace that carry the release's label."""
         return self.store.of_release(resource, namespace, release)

@@ -1,8 +1,9 @@
 """What the watches have told, and our own writes: the view that every decision is made on.
 
-Objects lie here as compact JSON and are parsed when they are asked for: a parsed one takes eight times the memory. An
-object is only ever replaced by a newer one, so neither a late watch line nor a slow answer can turn the view back, and
-a decision never sees a state older than our own last write.
+Objects lie here as compact JSON and are parsed when they are asked for: a parsed one takes eight times the memory, so
+only the few hundred that were asked for last are kept so. An object is only ever replaced by a newer one, so neither a
+late watch line nor a slow answer can turn the view back, and a decision never sees a state older than our own last
+write.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _KEEPS_MANAGERS: Final = frozenset(
 )  # who edited a route or a pin is told, or scaled what was taken over; elsewhere it is ballast
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # the whole object once more
 _GRAVES: Final = 20_000
+_LATELY: Final = 256  # parsed objects that are kept: those of the passes that run, not of all Releases
 
 
 class _Place(NamedTuple):
@@ -65,6 +67,7 @@ class Store:
         self._by_name: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
         self._graves: OrderedDict[_Place, _Grave] = OrderedDict()
         self._synced: set[Resource] = set()
+        self._lately: OrderedDict[_Place, tuple[_Entry, Object]] = OrderedDict()  # the one used last is the last
 
     # ---- writes
 
@@ -135,9 +138,16 @@ class Store:
     # ---- reads
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """The object, parsed anew: it is the caller's own. Raises LookupError for a kind that is not watched."""
+        """The object; others may hold the same one, so it is not to be changed. Raises LookupError for a kind that is
+        not watched."""
+        key = Key(namespace, name)
+        entry = self._of(resource).get(key)
+        return None if entry is None else self._read(_Place(resource, key), entry)
+
+    def text(self, resource: Resource, namespace: str, name: str) -> bytes | None:
+        """The object as it lies here, in JSON: whoever keeps it takes no memory for it while it is the newest."""
         entry = self._of(resource).get(Key(namespace, name))
-        return None if entry is None else _parse(entry)
+        return None if entry is None else entry.body
 
     def of_release(self, resource: Resource, namespace: str, release: str) -> Sequence[Object]:
         """All objects of the namespace with the label `tidegate.dev/release: <release>`, by name."""
@@ -214,10 +224,25 @@ class Store:
 
     def _parsed(self, resource: Resource, namespace: str, names: Iterable[str]) -> Sequence[Object]:
         entries = self._of(resource)
-        return [_parse(entries[Key(namespace, name)]) for name in sorted(names)]
+        keys = (Key(namespace, name) for name in sorted(names))
+        return [self._read(_Place(resource, key), entries[key]) for key in keys]
+
+    def _read(self, place: _Place, entry: _Entry) -> Object:
+        """Parsed, and kept for a while: one pass asks for an object several times, and the next pass soon after."""
+        known = self._lately.get(place)
+        if known is not None and known[0] is entry:
+            self._lately.move_to_end(place)
+            return known[1]
+        parsed: Object = json.loads(entry.body)
+        self._lately[place] = (entry, parsed)
+        self._lately.move_to_end(place)
+        if len(self._lately) > _LATELY:
+            self._lately.popitem(last=False)
+        return parsed
 
     def _forget(self, resource: Resource, key: Key, entry: _Entry) -> None:
         del self._entries[resource][key]
+        self._lately.pop(_Place(resource, key), None)
         _discard(self._by_namespace, (resource, key.namespace), key.name)
         if entry.release:
             _discard(self._by_release, (resource, key.namespace, entry.release), key.name)
@@ -239,11 +264,6 @@ def _discard(index: defaultdict[Any, set[str]], at: object, name: str) -> None:
     names.discard(name)
     if not names:
         del index[at]
-
-
-def _parse(entry: _Entry) -> Object:
-    parsed: dict[str, Any] = json.loads(entry.body)
-    return parsed
 
 
 def _compact(resource: Resource, obj: Object) -> bytes:
