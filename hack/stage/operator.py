@@ -14,7 +14,7 @@ SYSTEM = "tidegate-system"
 
 
 def install() -> None:
-    """CRDs, roles and admission policies, with the README's own commands."""
+    """CRDs, roles and admission policies: all of manifests/base but the pods, which this process stands for."""
     for command in (
         ["apply", "--server-side", "--force-conflicts", "-k", "crds"],
         [
