@@ -26,7 +26,8 @@ class Request:
 
 
 class Load:
-    """Open-loop requests to one host behind the gateway, or at another URL, until `stop`."""
+    """Open-loop requests to one host behind the gateway, or at another URL, until `stop`. Each has a connection of its
+    own."""
 
     def __init__(self, host: str, log: Path, rps: float = 50, url: str = GATEWAY) -> None:
         self._log = log

@@ -73,7 +73,12 @@ def policy(namespace: str, name: str = "production", **spec: Any) -> dict[str, A
     }
 
 
-def component(name: str = "web", replicas: int = 2, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def component(
+    name: str = "web",
+    replicas: int = 2,
+    environment: Mapping[str, str] | None = None,
+    traffic: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
     container = {
         "name": "app",
@@ -93,7 +98,7 @@ def component(name: str = "web", replicas: int = 2, environment: Mapping[str, st
                 "metadata": {"labels": {"app": name}},
                 "spec": {"terminationGracePeriodSeconds": 5, "containers": [container]},
             },
-            "traffic": {"httpRoute": {"name": name}},
+            "traffic": {"httpRoute": {"name": name}} if traffic is None else dict(traffic),
             "probes": {"health": "/health", "ready": "/ready", "version": "/version"},
             "drain": "2s",
         },

@@ -134,3 +134,21 @@ def test_a_policys_guard_of_a_component_that_is_not_there_is_about_other_release
     guards = [{**GUARD, "component": "web"}, {**GUARD, "name": "other", "component": "thumbnails"}]
     found = effective(release(), [policy("a", guards=guards)])
     assert [owned.guard.name for owned in found.guards] == ["errors"]
+
+
+def by_pods(replicas: int) -> list[dict[str, Any]]:
+    (component, *_) = document("Release")["spec"]["components"]
+    kubernetes = {**component["kubernetes"], "replicas": replicas, "traffic": {"service": {}}}
+    return [{"name": component["name"], "kubernetes": kubernetes}]
+
+
+def test_what_whole_pods_make_of_the_steps_must_keep_to_the_bounds_too() -> None:
+    strict = policy("strict", ladder=bounds(maxFirst=10, maxRise=50))
+    few = effective(release(components=by_pods(6), checks=[], steps=ladder(10, 50, 100)), [strict])
+    (sentence,) = few.violations
+    assert "is split by its 6 pods: the first step would be 14.285 %, and policy strict allows at most 10 %" in sentence
+    enough = effective(release(components=by_pods(9), checks=[], steps=ladder(10, 50, 100)), [strict])
+    assert enough.violations == ()
+    steep = policy("steep", ladder=bounds(maxRise=40))
+    half = effective(release(components=by_pods(10), checks=[], steps=ladder(25, 50, 75, 100)), [steep])
+    assert any("one step would be from 50 % to 100 %" in sentence for sentence in half.violations)

@@ -57,6 +57,12 @@ class Shop:
     def load(self, rps: float = 50, url: str = shop.GATEWAY) -> Load:
         return Load(self.host, self._folder / f"{self.namespace}-{time.time_ns()}.jsonl", rps, url)
 
+    def load_on_service(self, rps: float = 50) -> Load:
+        """At the address of the app's own Service, past any gateway."""
+        address = (self.api.get("Service", self.namespace, "web") or {})["spec"]["clusterIP"]
+        log = self._folder / f"{self.namespace}-service-{time.time_ns()}.jsonl"
+        return Load(self.host, log, rps, url=f"http://{address}:{shop.PORT}/")
+
     # ---- what is
 
     def status(self) -> dict[str, Any]:

@@ -75,6 +75,12 @@ NONSENSE: list[tuple[Document, str]] = [
         {"components": kubernetes(traffic={"httpRoute": {"name": "a/b"}})},
         "write the name of an object of this namespace",
     ),
+    ({"components": kubernetes(traffic={})}, "write exactly one of httpRoute and service"),
+    (
+        {"components": kubernetes(traffic={"httpRoute": {"name": "web"}, "service": {}})},
+        "write exactly one of httpRoute and service",
+    ),
+    ({"components": kubernetes(traffic={"service": {"name": "web"}})}, 'unknown field "spec.components[0]'),
     ({"components": kubernetes(probes={"health": "health"})}, "write a path that begins with /"),
     (
         {"components": kubernetes(**pods("app:$(versoin)"))},
@@ -140,7 +146,7 @@ def test_by_which_route_a_component_is_reached_stays_once_it_has_traffic(
             cluster.gives("patch", "release", "shop", "--subresource=status", "--type=merge", "--patch", status)
             if sentence := cluster.run("apply", DRY, "--filename=-", sent=moved).stderr:
                 break
-        assert "service and traffic.httpRoute of a component that has had traffic can't be changed" in sentence
+        assert "service and traffic of a component that has had traffic can't be changed" in sentence
         cluster.apply(release(components=kubernetes(replicas=9)))
         renamed = component(name="anew", kubernetes={**component()["kubernetes"], **change})
         cluster.apply(release(components=[renamed], checks=[], guards=[]))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeVar
 
+from tidegate.api.grain import share_done
 from tidegate.api.grammar import ZERO, Percent, format_duration
 from tidegate.api.ladder import DEFAULT_LADDER, Step
 from tidegate.api.policy import Defaults, LadderBounds, ReleasePolicy
@@ -87,6 +88,10 @@ def effective(release: Release, policies: Iterable[ReleasePolicy], kept: Iterabl
     violations = list(_violations(whose, steps, rules))
     for component, ladder in own_steps:
         violations += _violations(f"the steps of component {component}", ladder, rules)
+    for split in spec.components:
+        if split.kubernetes.traffic.service is not None:
+            ladder = steps if split.steps is None else split.steps
+            violations += _by_pods(split.name, split.kubernetes.replicas, ladder, rules)
 
     return Effective(
         steps=steps,
@@ -176,6 +181,28 @@ def _violations(whose: str, steps: Sequence[Step], rules: Sequence[PolicyRules])
                 yield (
                     f"{whose}: the step {step.weight.text} is held for {held}, and policy {hold[0]} asks for at least "
                     f"{format_duration(hold[1])}: write a longer hold"
+                )
+
+
+def _by_pods(component: str, replicas: int, steps: Sequence[Step], rules: Sequence[PolicyRules]) -> Iterable[str]:
+    """Whole pods can't do every share: what becomes of the steps must keep to the bounds, too."""
+    bounds = [(each.policy, each.weight) for each in rules]
+    done = [Percent(share_done(int(step.weight), replicas)) for step in steps]
+    what = f"component {component} is split by its {replicas} pods"
+
+    first = _strictest(bounds, lambda bound: bound.max_first, min)
+    if first is not None and steps[0].weight <= first[1] < done[0]:
+        yield (
+            f"{what}: the first step would be {done[0].text}, and policy {first[0]} allows at most {first[1].text}: "
+            "give it more replicas, or split it by an httpRoute"
+        )
+    rise = _strictest(bounds, lambda bound: bound.max_rise, min)
+    if rise is not None:
+        for lower, upper in pairwise([ZERO, *done]):
+            if upper - lower > rise[1]:
+                yield (
+                    f"{what}: one step would be from {lower.text} to {upper.text}, and policy {rise[0]} allows a rise "
+                    f"of at most {rise[1].text}: give it more replicas, or split it by an httpRoute"
                 )
 
 

@@ -46,11 +46,33 @@ class HTTPRouteRef(Model):
     """Its name. Ours in it are the backendRefs that name `service` or our revisions of it; all else stays as it is."""
 
 
+class ServiceSplit(Model):
+    """Nothing but the component's own Service, which then selects the pods of both versions."""
+
+
+TRAFFIC_MESSAGE: Final = "write exactly one of httpRoute and service: it says how traffic is split"
+
+
 class Traffic(Model):
     """How traffic is split between stable and candidate."""
 
-    http_route: HTTPRouteRef
+    model_config = ConfigDict(
+        json_schema_extra=words(
+            Rule("[has(self.httpRoute), has(self.service)].filter(said, said).size() == 1", TRAFFIC_MESSAGE)
+        )
+    )
+
+    http_route: HTTPRouteRef | None = None
     """By the weights of this HTTPRoute's backendRefs."""
+    service: ServiceSplit | None = None
+    """By the numbers of ready pods, with no gateway. Write {}. A weight is rounded down to what whole pods can do
+    beside those of stable, though never to none; between 50 and 100 it is 50."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if sum(member is not None for member in (self.http_route, self.service)) != 1:
+            raise ValueError(TRAFFIC_MESSAGE)
+        return self
 
 
 HTTPPath = Annotated[
@@ -107,8 +129,8 @@ class Kubernetes(Model):
     port: Annotated[int, Field(ge=1, le=65_535)]
     """The container's port, and that of the revisions' Services."""
     service: Reference | None = None
-    """The app's own Service, which routes name. Its selector is pinned to the stable revision. Absent: one is
-    made, named after Release and component, as in storefront-graphql."""
+    """The app's own Service, which routes name. Its selector is pinned to the stable revision; with traffic.service
+    it carries the split. Absent: one is made, named after Release and component, as in storefront-graphql."""
     traffic: Traffic
     """How traffic is split between stable and candidate."""
     probes: Probes | None = None
@@ -280,8 +302,8 @@ class ReleaseSpec(Model):
 
 
 ROUTE_MESSAGE: Final = (
-    "service and traffic.httpRoute of a component that has had traffic can't be changed: the old route would stay on "
-    "the old version for ever; remove the component and add it under another name, or delete the Release and create it "
+    "service and traffic of a component that has had traffic can't be changed: the old way would stay on the old "
+    "version for ever; remove the component and add it under another name, or delete the Release and create it "
     "anew"
 )
 
@@ -294,7 +316,7 @@ def _service_cel(component: str) -> str:
 _REACHED_AS_BEFORE: Final = (
     "!has(self.status) || !(has(self.status.stable) || has(self.status.touched)) || oldSelf.spec.components.all(old, "
     "self.spec.components.all(new, new.name != old.name || "
-    "(new.kubernetes.traffic.httpRoute.name == old.kubernetes.traffic.httpRoute.name && "
+    "(new.kubernetes.traffic == old.kubernetes.traffic && "
     f"{_service_cel('new')} == {_service_cel('old')})))"
 )
 

@@ -59,6 +59,9 @@ class Weight(Part):
     """What was decided."""
     observed: Percent | None = None
     """What the route says. Absent: unknown."""
+    achieved: Percent | None = None
+    """What ready pods really give, where a Service splits the traffic by them. Absent: the data plane does as the route
+    says."""
     at: Time | None = None
     """When observed became so."""
 

@@ -90,6 +90,8 @@ def components(status: ReleaseStatus) -> RenderableType | None:
         weight = component.weight
         agrees = weight is not None and weight.observed == weight.desired
         observed = Text(share(weight.observed) if weight else "", style="" if agrees else "yellow")
+        if weight is not None and weight.achieved is not None:
+            observed.append(f" ({weight.achieved.text} by ready pods)")
         rows.append(
             (
                 component.name,

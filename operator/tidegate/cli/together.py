@@ -135,7 +135,8 @@ def _named(document: Document, release: Release, place: _Place) -> Iterator[Find
         service = app_service_name(release.metadata.name, component)
         where = path if kubernetes.service is None else f"{path}.service"
         yield from _label(document, where, "Service", service, release, place)
-        route = place.theirs.get(("HTTPRoute", kubernetes.traffic.http_route.name))
+        named = kubernetes.traffic.http_route
+        route = place.theirs.get(("HTTPRoute", named.name)) if named else None
         if route is not None and service not in _backends(route.content or {}):
             yield Finding(
                 document,

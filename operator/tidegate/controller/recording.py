@@ -108,8 +108,14 @@ def _weight(picture: Picture, status: Status, part: Part, old: api.Weight | None
     split = reading.split if reading else None
     observed = None if split is None or wanted is None else Percent(dict(split).get(wanted, 0))
     desired = Percent(dict(promise(status, part)).get(wanted, 0)) if wanted else ZERO
+    achieved = picture.sight.achieved.get((part.name, wanted or ""))
     same = old is not None and old.desired == desired and old.observed == observed
-    return api.Weight(desired=desired, observed=observed, at=old.at if old and same else picture.now)
+    return api.Weight(
+        desired=desired,
+        observed=observed,
+        achieved=None if achieved is None else Percent(achieved),
+        at=old.at if old and same else picture.now,
+    )
 
 
 def _instances(picture: Picture, part: str, content: str | None) -> api.Instances | None:
@@ -318,4 +324,7 @@ def _told(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[An
 def _bare(component: api.ComponentStatus) -> Mapping[str, Any]:
     """Without its readings."""
     document = component.document()
-    return {key: value for key, value in document.items() if key not in ("stable", "candidate", "message")}
+    bare = {key: value for key, value in document.items() if key not in ("stable", "candidate", "message")}
+    if "weight" in bare:
+        bare["weight"] = {key: value for key, value in bare["weight"].items() if key != "achieved"}
+    return bare

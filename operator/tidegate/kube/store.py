@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -270,12 +270,22 @@ def _compact(resource: Resource, obj: Object) -> bytes:
     """The object as bytes, without what nobody here reads."""
     metadata = dict(obj["metadata"])
     is_theirs = resource == DEPLOYMENTS and (metadata.get("labels") or {}).get(LABEL_MANAGED_BY) != MANAGED_BY
-    if resource not in _KEEPS_MANAGERS and not is_theirs:
+    if resource == DEPLOYMENTS and not is_theirs:
+        metadata["managedFields"] = list(_managers_of_replicas(metadata))
+    elif resource not in _KEEPS_MANAGERS and not is_theirs:
         metadata.pop("managedFields", None)
     if _LAST_APPLIED in (metadata.get("annotations") or ()):
         metadata["annotations"] = {key: value for key, value in metadata["annotations"].items() if key != _LAST_APPLIED}
     slim = {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
     return json.dumps(slim, separators=(",", ":")).encode()
+
+
+def _managers_of_replicas(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Who set the number of pods is told; the rest of a Deployment's managers is ballast by the kilobyte."""
+    for entry in metadata.get("managedFields") or ():
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            kept = {key: entry[key] for key in ("manager", "time", "subresource") if key in entry}
+            yield {**kept, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
 
 
 def _named(resource: Resource, obj: Object) -> Iterator[str]:

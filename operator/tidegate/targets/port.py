@@ -84,6 +84,8 @@ class Sight:
     occupied: tuple[Problem, ...] = ()  # something that is not ours serves there already
     adopt: Kept | None = None  # and may be taken over: as a version, what runs there now
     foreign: Mapping[str, str] = field(default_factory=dict)  # part -> who last wrote the route, where it was not us
+    # by (part, content): the share that ready pods really give, where that may differ from what is configured
+    achieved: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Target(Protocol):

@@ -48,9 +48,14 @@ def looks_like_workload(release: str, part: str, name: str) -> bool:
     return re.fullmatch(pattern, name) is not None
 
 
+def part_selector(release: str, part: str) -> dict[str, str]:
+    """What selects the pods of one part, whatever their revision."""
+    return {LABEL_RELEASE: release, LABEL_COMPONENT: part}
+
+
 def selector(release: str, part: str, content: str) -> dict[str, str]:
     """What selects the pods of one part of one revision, and nothing else: no label of a user's template."""
-    return {LABEL_RELEASE: release, LABEL_COMPONENT: part, LABEL_REVISION: short(content)}
+    return {**part_selector(release, part), LABEL_REVISION: short(content)}
 
 
 def labels(release: str, part: str, content: str, version: str) -> dict[str, str]:

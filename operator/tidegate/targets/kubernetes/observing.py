@@ -9,13 +9,12 @@ from typing import Final
 from tidegate.api.conditions import Reason
 from tidegate.api.permission import refusal
 from tidegate.api.release import Component
-from tidegate.engine.values import CLIMBING, Instance, Reading, State
+from tidegate.engine.values import CLIMBING, FULL, Instance, Reading, State
 from tidegate.kube import CRONJOBS
 from tidegate.targets.kubernetes import adopting, health, pinning, problems
 from tidegate.targets.kubernetes.names import app_service_name, labels_of, section, workload_name
 from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.probes import Asked, Prober
-from tidegate.targets.kubernetes.sizing import pods_for, share_of
 from tidegate.targets.kubernetes.traffic import way_of
 from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.kubernetes.workload import claim_of
@@ -39,6 +38,7 @@ class Notes:
     problems: list[Problem] = field(default_factory=list)
     refusals: list[Problem] = field(default_factory=list)
     foreign: dict[str, str] = field(default_factory=dict)
+    achieved: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def observe(
@@ -68,6 +68,7 @@ def observe(
         occupied=offered.occupied,
         adopt=offered.kept,
         foreign=notes.foreign,
+        achieved=notes.achieved,
     )
 
 
@@ -93,6 +94,7 @@ def _observe_part(view: View, part: str, now: float, notes: Notes) -> None:
     notes.problems += seen.problems
     notes.refusals += seen.refusals
     notes.readings[part] = seen.reading
+    notes.achieved |= {(part, content): share for content, share in seen.achieved.items()}
     if seen.editor:
         notes.foreign[part] = seen.editor
 
@@ -141,14 +143,12 @@ def _observe_place(
     prober: Prober,
     notes: Notes,
 ) -> None:
-    component = view.component(place.part)
     deployment, has_service = view.deployments.get(place), place in view.services
-    pods, replicas = view.pods(place), view.replicas(place.part)
-    pods_now = int(section(deployment, "spec").get("replicas", 1)) if deployment else 0
-    wanted = pods_for(demand[place], replicas) if place in demand else pods_now
+    pods = view.pods(place)
+    wanted, sized = sizes(view, place, demand.get(place))
     ready = [pod for pod in pods if health.is_ready(pod) and probed.get(pod["metadata"]["uid"], True)]
     state = health.state(deployment, has_service, len(ready), wanted, now)
-    whole = has_service and deployment is not None
+    component = view.component(place.part)
     if state is not State.ABSENT or place in view.deployments:
         notes.instances.append(
             Instance(
@@ -156,7 +156,7 @@ def _observe_place(
                 content=place.content,
                 state=state,
                 claim=claim_of(deployment, view.app.uid),
-                sized=share_of(pods_now, replicas) if whole else 0,
+                sized=sized if has_service else 0,
                 busy_until=way_of(component).busy_until(view, component, place, now) if component else None,
             )
         )
@@ -168,6 +168,19 @@ def _observe_place(
         notes.problems += [Problem(place.part, place.content, *found) for found in prober.findings(view.key, uids)]
         if deployment is not None and not has_service:
             notes.problems.append(_service_missing(place, ref))
+
+
+def sizes(view: View, place: Place, share: int | None) -> tuple[int, int]:
+    """(pods that are wanted for a share of all traffic, share for which those that there are suffice). Without a share
+    as many are wanted as there are; and also where their number is the weight, which `ensure` alone may change."""
+    component, deployment = view.component(place.part), view.deployments.get(place)
+    pods = int(section(deployment, "spec").get("replicas", 1)) if deployment else 0
+    if component is None:
+        return pods, FULL if pods else 0
+    way, replicas = way_of(component), view.replicas(place.part)
+    if way.weighs(view, component, place):
+        return pods, FULL if pods else 0
+    return pods if share is None else way.pods_for(share, replicas), way.share_of(pods, replicas)
 
 
 def _service_missing(place: Place, name: str) -> Problem:

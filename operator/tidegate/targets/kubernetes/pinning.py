@@ -62,16 +62,30 @@ def pinned_body(app: App, component: Component, content: str, port: int, target:
 def pin_patch(service: Object, release: str, part: str, content: str, old: int | None, target: int) -> Object:
     """A merge patch of the Service as it was read: our selector, and nothing else in it but the port of the pods, where
     that moves along with them from `old` (None: not known) to `target`."""
-    wanted: dict[str, Any] = dict.fromkeys(section(service, "spec").get("selector") or {})
-    wanted |= selector(release, part, content)
+    spec = selecting(service, selector(release, part, content)) | targeting(service, old, target)
+    metadata: dict[str, Any] = {"resourceVersion": service["metadata"]["resourceVersion"]}
+    if before := remembering(service, release):
+        metadata["annotations"] = before
+    return {"metadata": metadata, "spec": spec}
+
+
+def selecting(service: Object, wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a merge patch that makes this the whole selector."""
+    return {"selector": {**dict.fromkeys(section(service, "spec").get("selector") or {}), **wanted}}
+
+
+def targeting(service: Object, old: int | None, target: int) -> dict[str, Any]:
+    """The part of a merge patch by which the Service reaches the port of other pods; empty where it does."""
     ports: Sequence[dict[str, Any]] = section(service, "spec").get("ports") or ()
     retargeted = [_retargeted(entry, _is_made(service), old, target) for entry in ports]
-    spec = {"selector": wanted} | ({"ports": retargeted} if retargeted != list(ports) else {})
-    metadata: dict[str, Any] = {"resourceVersion": service["metadata"]["resourceVersion"]}
-    if selects_others(service, release):
-        there = json.dumps(section(service, "spec")["selector"], sort_keys=True, separators=(",", ":"))
-        metadata["annotations"] = {BEFORE: there}
-    return {"metadata": metadata, "spec": spec}
+    return {"ports": retargeted} if retargeted != list(ports) else {}
+
+
+def remembering(service: Object, release: str) -> dict[str, Any]:
+    """The annotations by which a selector that is none of ours can be given back, once it is replaced."""
+    if not selects_others(service, release):
+        return {}
+    return {BEFORE: json.dumps(section(service, "spec")["selector"], sort_keys=True, separators=(",", ":"))}
 
 
 def selector_before(service: Object) -> Mapping[str, str]:
@@ -86,11 +100,10 @@ def selector_before(service: Object) -> Mapping[str, str]:
 
 def selector_patch(service: Object, wanted: Mapping[str, str], *, done: bool) -> Object:
     """A merge patch by which the Service selects exactly this; `done`: nothing is to be remembered any more."""
-    replaced: dict[str, Any] = {**dict.fromkeys(section(service, "spec").get("selector") or {}), **wanted}
     metadata: dict[str, Any] = {"resourceVersion": service["metadata"]["resourceVersion"]}
     if done:
         metadata["annotations"] = {BEFORE: None}
-    return {"metadata": metadata, "spec": {"selector": replaced}}
+    return {"metadata": metadata, "spec": selecting(service, wanted)}
 
 
 def _retargeted(entry: dict[str, Any], made: bool, old: int | None, target: int) -> dict[str, Any]:
@@ -104,10 +117,10 @@ def _is_made(service: Object) -> bool:
 
 
 def selects_others(service: Object | None, release: str) -> bool:
-    """Whether a Service has a selector that is none of our pins: something else may serve behind it.
+    """Whether a Service has a selector that is none of ours: something else may serve behind it.
 
     A Service without a selector counts as free. Endpoints that somebody wrote for it by hand can't be seen without the
     right to read endpointslices, which nothing else here needs; docs/releases.md says so.
     """
     found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
-    return bool(found) and not (found.get(LABEL_RELEASE) == release and LABEL_REVISION in found)
+    return bool(found) and not (found.get(LABEL_RELEASE) == release and LABEL_COMPONENT in found)

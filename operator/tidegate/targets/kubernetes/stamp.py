@@ -1,8 +1,8 @@
 """What the object that carries a split tells about its writers: our fence, who edited it last, and when.
 
 The fence is an annotation per Release, `tidegate.dev/move-<release>`: {"uid": …, "moves": {part: n}, "at":
-milliseconds}. It is never an order. A uid that is not ours counts as no stamp, and so does one that can't be read: an
-edit of it can then only cause a write, by the promise in `status`.
+milliseconds}, and "splits" where the object can't say them exactly. It is never an order. A uid that is not ours counts
+as no stamp, and so does one that can't be read: an edit of it can then only cause a write, by the promise in `status`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tidegate.api.grammar import parse_time
 from tidegate.api.meta import ANNOTATION_MOVE_PREFIX, FIELD_MANAGER
+from tidegate.engine.values import FULL
 from tidegate.kube import Object
 from tidegate.targets.kubernetes.names import annotations_of
 
@@ -29,13 +30,21 @@ class Stamp:
 
     moves: Mapping[str, int] = field(default_factory=dict)
     at: float = 0.0  # seconds since the epoch
+    # by part, then by revision (short): the shares that were written, where the object itself can't say them exactly
+    splits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def move(self, part: str) -> int:
         return self.moves.get(part, 0)
 
     def written(self, uid: str) -> str:
         """The annotation's value."""
-        value = {"uid": uid, "moves": dict(sorted(self.moves.items())), "at": round(self.at * 1000)}
+        value: dict[str, Any] = {
+            "uid": uid,
+            "moves": dict(sorted(self.moves.items())),
+            "at": round(self.at * 1000),
+        }
+        if self.splits:
+            value["splits"] = {part: dict(sorted(split.items())) for part, split in sorted(self.splits.items())}
         return json.dumps(value, separators=(",", ":"))
 
 
@@ -51,7 +60,11 @@ def stamp_of(obj: Object, release: str, uid: str) -> Stamp:
         if value["uid"] != uid:
             return Stamp()
         moves = {str(part): _number(move, MOST_MOVES) for part, move in value["moves"].items()}
-        return Stamp(moves, _number(value["at"], LATEST) / 1000)
+        splits = {
+            str(part): {str(content): _number(share, FULL) for content, share in split.items()}
+            for part, split in value.get("splits", {}).items()
+        }
+        return Stamp(moves, _number(value["at"], LATEST) / 1000, splits)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Stamp()
 
@@ -83,6 +96,14 @@ def last_editor(obj: Object, *path: str) -> str | None:
     if not owners or any(entry.get("manager") == FIELD_MANAGER for entry in owners):
         return None
     return str(max(owners, key=_time).get("manager") or "somebody without a name")
+
+
+def writer_of(obj: Object, *path: str) -> str | None:
+    """Who gave the field the value that it has, us before others, be it by a subresource such as `scale`."""
+    owners = [entry for entry in obj["metadata"].get("managedFields") or () if _owns(entry, *path)]
+    if any(entry.get("manager") == FIELD_MANAGER for entry in owners):
+        return FIELD_MANAGER
+    return str(max(owners, key=_time).get("manager") or "somebody without a name") if owners else None
 
 
 def last_change(obj: Object, *path: str, by_us: bool) -> float:

@@ -26,7 +26,6 @@ from tidegate.targets.kubernetes.names import (
 from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.observing import observe
 from tidegate.targets.kubernetes.probes import Prober
-from tidegate.targets.kubernetes.sizing import pods_for
 from tidegate.targets.kubernetes.traffic import Carrier, Way, Write, own_port, way_of
 from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.port import App, Resolved, Sight
@@ -128,15 +127,20 @@ class KubernetesTarget:
 
     async def _start_deployment(self, view: View, component: Component, version: str, start: Start) -> None:
         app, name = view.app, workload_name(view.app.name, start.part, start.content)
-        wanted = pods_for(start.share, view.replicas(start.part))
+        place, way = Place(start.part, start.content), way_of(component)
+        wanted = way.pods_for(start.share, view.replicas(start.part))
+        weighs = way.weighs(view, component, place)
         deployment = await self._cluster.read(DEPLOYMENTS, app.namespace, name)
         if deployment is None:
-            body = workload.deployment(app, component, start.content, version, wanted, start.claim)
+            pods = 1 if weighs else wanted
+            body = workload.deployment(app, component, start.content, version, pods, start.claim)
             await self._cluster.create(DEPLOYMENTS, app.namespace, body)
             return
-        _check_ours(view, "Deployment", deployment, Place(start.part, start.content))
+        _check_ours(view, "Deployment", deployment, place)
         pods = int(section(deployment, "spec").get("replicas", 1))
-        if start.share < FULL:
+        if weighs:
+            wanted = max(pods, 1)  # their number is the weight: that is not given here
+        elif start.share < FULL:
             wanted = max(wanted, pods)  # a late start for less takes no capacity away; full size is the spec's word
         claim = max(start.claim, workload.claim_of(deployment, app.uid))
         if wanted == pods and claim == workload.claim_of(deployment, app.uid):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -142,6 +142,11 @@ class View:
     def pods(self, place: Place) -> Sequence[Object]:
         return self._pods.get((place.part, short(place.content)), ())
 
+    def pods_of(self, part: str, *, without: Collection[str]) -> Sequence[Object]:
+        """Of all revisions but these (short)."""
+        groups = (pods for (name, revision), pods in self._pods.items() if name == part and revision not in without)
+        return [pod for pods in groups for pod in pods]
+
     # ---- how it is reached
 
     @cached_property
@@ -156,7 +161,11 @@ class View:
 
     def pin(self, component: Component) -> str:
         """The content that the app's own Service selects; "" if none that we know."""
-        return pinning.pinned_to(self.app_service(component), self.app.name, component.name, sorted(self.known))
+        return self.pinned(component, self.app_service(component))
+
+    def pinned(self, component: Component, service: Object | None) -> str:
+        """The same, of a Service as it was read elsewhere."""
+        return pinning.pinned_to(service, self.app.name, component.name, sorted(self.known))
 
     def may_use_service(self, component: Component) -> bool:
         """Whether the app's own Service is labelled for this Release, or absent."""

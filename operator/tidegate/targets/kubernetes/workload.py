@@ -61,7 +61,7 @@ def scale(pods: int) -> Mapping[str, Any]:
     """
     return {
         "replicas": pods,
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": pods - 1}},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": max(pods - 1, 0)}},
     }
 
 

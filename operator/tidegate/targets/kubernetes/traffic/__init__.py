@@ -1,6 +1,6 @@
 """How traffic comes to a component's revisions: one module for each member of `traffic` in the spec.
 
-A way keeps the protocol of `port.py`; a new one is a module here and a line in `way_of`. Nothing outside of this
+A way keeps the protocol of `port.py`; a new one is a module here and an entry in `WAYS`. Nothing outside of this
 package knows of what kind the object is that carries a split.
 """
 
@@ -9,20 +9,19 @@ from __future__ import annotations
 from typing import Final
 
 from tidegate.api.release import Component
+from tidegate.targets.kubernetes.traffic.by_pods import ByPods
 from tidegate.targets.kubernetes.traffic.http_route import HTTPRouteWay
 from tidegate.targets.kubernetes.traffic.port import Carrier, InUse, Seen, Way, Write
 from tidegate.targets.kubernetes.view import View
 
-_HTTP_ROUTE: Final = HTTPRouteWay()
-
-WAYS: Final[tuple[Way, ...]] = (_HTTP_ROUTE,)
+WAYS: Final[tuple[Way, ...]] = (HTTPRouteWay(), ByPods())
 """All there are. Only what a component's own way says is read and written; but before something is taken down, none of
 them may lead there."""
 
 
 def way_of(component: Component) -> Way:
     """By the member of the union that the component has."""
-    return _HTTP_ROUTE
+    return next(way for way in WAYS if way.carries(component))
 
 
 def own_port(view: View, component: Component) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from tidegate.api.release import Component
@@ -17,6 +16,7 @@ from tidegate.engine.promise import promise
 from tidegate.engine.values import FULL, Part, Reading
 from tidegate.errors import Permanent
 from tidegate.kube import SERVICES, Object, Resource
+from tidegate.targets.kubernetes import sizing
 from tidegate.targets.kubernetes.departures import Departure, Move
 from tidegate.targets.kubernetes.names import (
     annotations_of,
@@ -29,7 +29,7 @@ from tidegate.targets.kubernetes.names import (
 from tidegate.targets.kubernetes.stamp import annotation, last_change, last_editor, left_at, stamp_of, token_of
 from tidegate.targets.kubernetes.traffic import routes
 from tidegate.targets.kubernetes.traffic.fence import merged, stamped
-from tidegate.targets.kubernetes.traffic.port import Carrier, InUse, Seen, Write
+from tidegate.targets.kubernetes.traffic.port import Carrier, InUse, Seen, Write, still_draining
 from tidegate.targets.kubernetes.traffic.routes import Backends, Rule
 from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.port import Problem
@@ -101,6 +101,17 @@ class ByRefs(ABC):
     def busy_until(self, view: View, component: Component, place: Place, now: float) -> float | None:
         route = self._there(view, component)
         return self._drained(view, component, place, route, now) if route else None
+
+    # ---- sizes
+
+    def pods_for(self, share: int, replicas: int) -> int:
+        return sizing.pods_for(share, replicas)
+
+    def share_of(self, pods: int, replicas: int) -> int:
+        return sizing.share_of(pods, replicas)
+
+    def weighs(self, view: View, component: Component, place: Place) -> bool:
+        return False
 
     # ---- writing
 
@@ -227,11 +238,6 @@ class ByRefs(ABC):
             is_dangling=lambda name: _is_lost(view, part, name),
             lost=lost,
         )
-
-
-def still_draining(name: str, until: float) -> InUse:
-    moment = f"{datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC"
-    return InUse(f"{name} is kept until {moment}: requests that began before traffic left it may still be running.")
 
 
 def _drained_at(view: View, component: Component, left: float) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from tidegate.engine.values import Ensure
+from tidegate.api.meta import short
 from tidegate.errors import Conflict, Transient
 from tidegate.kube import Object
 from tidegate.targets.kubernetes.names import resource_version
@@ -17,20 +17,30 @@ TRIES: Final = 3  # of a write that somebody else's write came before, though no
 
 
 def stamped(
-    view: View, carrier: Carrier, obj: Object, token: str, writes: Sequence[Write], spec: Object | None, now: float
+    view: View,
+    carrier: Carrier,
+    obj: Object,
+    token: str,
+    writes: Sequence[Write],
+    spec: Object | None,
+    now: float,
+    *,
+    says: bool = True,
 ) -> Object | None:
     """The patch that gives the object this spec and the stamp of these writes; None if it has both.
 
-    `spec` is the part of it that changes, or None. Raises Conflict where the fence is not as expected.
+    `spec` is the part of it that changes, or None. `says`: whether the spec by itself says the shares. Raises Conflict
+    where the fence is not as expected.
     """
     app = view.app
     stamp = stamp_of(obj, app.name, app.uid)
     moves = {**stamp.moves, **{write.ensure.part: write.ensure.move for write in writes}}
-    if spec is None and moves == stamp.moves:
+    splits = stamp.splits if says else {**stamp.splits, **{write.ensure.part: in_short(write) for write in writes}}
+    if spec is None and (moves, splits) == (stamp.moves, stamp.splits):
         return None
     for write in writes:
-        _check(carrier, token, stamp, write.ensure)
-    newer = Stamp(moves, now if spec is not None else stamp.at)
+        check(view, carrier, obj, token, write)
+    newer = Stamp(moves, now if spec is not None else stamp.at, splits)
     metadata = {
         "resourceVersion": resource_version(obj),
         "annotations": {annotation(app.name): newer.written(app.uid)},
@@ -38,14 +48,23 @@ def stamped(
     return {"metadata": metadata} if spec is None else {"metadata": metadata, "spec": spec}
 
 
-def _check(carrier: Carrier, token: str, stamp: Stamp, write: Ensure) -> None:
-    """By value is not enough: the same weights return, and a late write would land over a revert or a person."""
-    there, expects = stamp.move(write.part), write.expects
-    if there > write.move:
-        raise Conflict(f"{carrier} has move {there} of {write.part} already, which is newer than {write.move}.")
+def in_short(write: Write) -> Mapping[str, int]:
+    """The split by the revisions that labels carry."""
+    return {short(content): share for content, share in write.ensure.split}
+
+
+def check(view: View, carrier: Carrier, obj: Object, token: str | None, write: Write) -> None:
+    """Raises Conflict where the object is not as the write expects, by stamp or by token (None: not asked for).
+
+    By value is not enough: the same weights return, and a late write would land over a revert or a person.
+    """
+    part, move, expects = write.ensure.part, write.ensure.move, write.ensure.expects
+    there = stamp_of(obj, view.app.name, view.app.uid).move(part)
+    if there > move:
+        raise Conflict(f"{carrier} has move {there} of {part} already, which is newer than {move}.")
     if expects.move is not None and there != expects.move:
-        raise Conflict(f"{carrier} has move {there} of {write.part}, not {expects.move}: it was written since.")
-    if expects.token and token != expects.token:
+        raise Conflict(f"{carrier} has move {there} of {part}, not {expects.move}: it was written since.")
+    if expects.token and token is not None and token != expects.token:
         raise Conflict(f"{carrier} was edited since it was looked at. It is looked at again.")
 
 

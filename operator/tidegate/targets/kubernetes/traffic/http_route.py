@@ -28,10 +28,12 @@ class HTTPRouteWay(ByRefs):
     path: ClassVar[tuple[str, str]] = ("f:spec", "f:rules")
 
     def carries(self, component: Component) -> bool:
-        return True
+        return component.kubernetes.traffic.http_route is not None
 
     def carrier(self, release: str, component: Component) -> Carrier:
-        return Carrier(HTTPROUTES, component.kubernetes.traffic.http_route.name)
+        named = component.kubernetes.traffic.http_route
+        assert named is not None
+        return Carrier(HTTPROUTES, named.name)
 
     def rules_of(self, route: Object) -> Sequence[Rule]:
         rules: Sequence[Rule] = section(route, "spec").get("rules") or ()

@@ -7,7 +7,9 @@ late one of an older move never lands. Looks are of the cache and never wait.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from tidegate.api.release import Component
@@ -39,6 +41,12 @@ class Seen(NamedTuple):
     problems: tuple[Problem, ...] = ()
     refusals: tuple[Problem, ...] = ()
     editor: str | None = None  # who wrote the split last, where it was not us
+    achieved: Mapping[str, int] = MappingProxyType({})  # shares by content, where they may differ from the split
+
+
+def still_draining(name: str, until: float) -> InUse:
+    moment = f"{datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC"
+    return InUse(f"{name} is kept until {moment}: requests that began before traffic left it may still be running.")
 
 
 class Write(NamedTuple):
@@ -49,6 +57,9 @@ class Write(NamedTuple):
 
 
 class Way(Protocol):
+    def carries(self, component: Component) -> bool:
+        """Whether the component's traffic comes this way."""
+
     def carrier(self, release: str, component: Component) -> Carrier:
         """Where the component's split lives. Components with the same carrier are written at once."""
 
@@ -57,6 +68,15 @@ class Way(Protocol):
 
     def port(self, view: View, component: Component) -> int | None:
         """By which its traffic names the app's own Service; None where nothing tells."""
+
+    def pods_for(self, share: int, replicas: int) -> int:
+        """How many pods a share of all traffic needs."""
+
+    def share_of(self, pods: int, replicas: int) -> int:
+        """The greatest share for which so many pods suffice."""
+
+    def weighs(self, view: View, component: Component, place: Place) -> bool:
+        """Whether its number of pods is its weight just now: then only `ensure` may change it."""
 
     async def ensure(self, view: View, carrier: Carrier, writes: Sequence[Write], now: float) -> None:
         """Make these splits, all of one carrier, as they should be; one write, and none where they are so already.
