@@ -25,6 +25,7 @@ from tidegate.metrics import promql
 from tidegate.metrics.answers import Answer, read
 from tidegate.metrics.following import Followed, Tallies
 from tidegate.metrics.port import Secrets, Window
+from tidegate.metrics.wire import Wire
 from tidegate.stats.counters import Labels, Tally, advance, begin
 from tidegate.stats.measurement import Counts, Data, Histogram, Measurement, Shape
 from tidegate.stats.measurement import Value as Number
@@ -40,6 +41,8 @@ SETTLING = 10.0
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes."""
 REQUEST_TIMEOUT = 10.0
+CONNECTIONS = 16
+"""At once, of one source."""
 SECRETS_FOR = 30.0
 """Seconds for which credentials are used before their Secret is read again."""
 
@@ -70,11 +73,9 @@ class PrometheusSource:
         self._tallies = Tallies(clock)
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(REQUEST_TIMEOUT, connect=5.0),
-            limits=httpx.Limits(max_connections=16),
             follow_redirects=False,
             trust_env=False,  # a proxy or a .netrc of the operator's surroundings is nobody's wish
-            verify=_trust(),
-            transport=transport,
+            transport=transport or Wire(trust=_trust(), connections=CONNECTIONS),
         )
 
     def __repr__(self) -> str:
