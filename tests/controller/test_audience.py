@@ -38,6 +38,8 @@ from tidegate.kube import EVENTS
 DOCUMENT = document("v2.0.0")
 HAND = climbing().parts[0]._replace(hand=3, hand_at=NOW)
 COLD = Recall(V1, Cause.PERSON, reject=True, wanted="2")
+COPY = COLD._replace(cause=Cause.ADOPTED, reject=False)
+NOTHING_YET = Status(phase=Phase.WAITING)
 
 
 def told(before: Status, after: Status, seen: Picture | None = None) -> list[News]:
@@ -80,6 +82,21 @@ def told(before: Status, after: Status, seen: Picture | None = None) -> list[New
             "RollbackRefused",
             "v1 did not become ready in time",
             True,
+        ),
+        (NOTHING_YET, NOTHING_YET._replace(recall=COPY), "Adopting", "v1 is started beside what serves", False),
+        (
+            NOTHING_YET._replace(recall=COPY),
+            NOTHING_YET._replace(recall=COPY._replace(gave_up=True)),
+            "AdoptionRefused",
+            "v1 did not become ready in time",
+            True,
+        ),
+        (
+            NOTHING_YET._replace(recall=COPY),
+            resting(attempt=0, proved=0),
+            "Adopted",
+            "what served is taken over: v1, as it ran, is stable from here on",
+            False,
         ),
     ],
 )

@@ -30,6 +30,7 @@ from tidegate import api
 from tidegate.api import Effective, effective
 from tidegate.api.grammar import FULL, Percent
 from tidegate.api.memory import Past
+from tidegate.controller.memory import remember
 from tidegate.controller.picture import Picture
 from tidegate.controller.recording import READINGS_EVERY, compose, differ, worth_writing
 from tidegate.engine import decide
@@ -45,7 +46,7 @@ from tidegate.engine.values import (
     Verdict,
     When,
 )
-from tidegate.targets.port import Size
+from tidegate.targets.port import Kept, Size
 
 
 def _revert(status: Status, seen: Picture) -> api.Revert:
@@ -171,6 +172,26 @@ def test_who_completed_reached_all_and_what_comes_back_in_one_step_completed_too
     assert (first.version, first.outcome, first.reached) == ("v2", "Completed", FULL)
     back = resting(stable=V1, attempt=3, proved=3)
     assert recorded(back, None, picture(back, before=done)).history[0].version == "v1"
+
+
+def test_what_was_taken_over_completed_as_it_ran_and_is_no_revert() -> None:
+    copying = Status(phase=Phase.WAITING, recall=Recall(V1, Cause.ADOPTED, reject=False, wanted="2"))
+    taken = resting(attempt=0, proved=0)
+    written = recorded(taken, recorded(copying), picture(taken, before=copying))
+    assert [(past.version, past.outcome, past.reached) for past in written.history] == [("v1", "Completed", FULL)]
+    assert written.revert is None
+    assert remember(recorded(copying)).recall == copying.recall
+
+
+def test_the_history_says_which_versions_a_rollback_may_name() -> None:
+    def past(revision: str, outcome: str) -> Past:
+        return Past(version=f"v{revision}", revision=revision, outcome=outcome)
+
+    history = (past("2", "Reverted"), past("1", "Completed"), past("3", "Completed"), past("1", "Completed"))
+    kept = tuple(Kept(revision, f"v{revision}", 1, ()) for revision in ("1", "2"))
+    seen = picture(resting(), seen=sight(resting(), kept=kept))
+    written = recorded(resting(), recorded(resting()).model_copy(update={"history": history}), seen)
+    assert [entry.kept for entry in written.history] == [False, True, False, False]
 
 
 def test_of_a_long_history_what_completed_is_kept_longest() -> None:

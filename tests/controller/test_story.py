@@ -226,6 +226,18 @@ def test_how_it_ended_says_what_serves_and_what_to_do() -> None:
     assert ready(*SCENES["gave up"]).startswith("v1 serves; v1 did not become ready in time, so nothing was changed")
 
 
+def test_what_is_taken_over_is_told_until_its_copy_is_ready_or_given_up() -> None:
+    copy = Recall(V1, Cause.ADOPTED, reject=False, wanted="2")
+    copying, gave_up = BARE._replace(recall=copy), BARE._replace(recall=copy._replace(gave_up=True))
+    crashing = Problem("web", "1", "CrashLoop", "it crashes", lasting=True)
+    sentence = "what served before serves until its copy v1, which is started beside it, is ready"
+    assert ready(copying, picture(copying)) == sentence
+    assert ready(copying, picture(copying, seen=sight(copying, problems=(crashing,)))) == f"{sentence}: it crashes"
+    assert told(copying, picture(copying))["Stalled"].status == "False"
+    assert ready(gave_up, picture(gave_up)).startswith("what served before still serves; its copy v1 did not become")
+    assert told(gave_up, picture(gave_up))["Stalled"].status == "True"
+
+
 def test_lasting_problems_are_told_also_while_it_reverts() -> None:
     assert told(*SCENES["reverts, denied"])["Stalled"].message == DENIED.sentence
     assert DENIED.sentence in ready(*SCENES["reverts, denied"])

@@ -11,6 +11,7 @@ from hack.stage.load import Load, Request
 from tests.e2e.scenario import Shop
 
 OWN = {"app": "web"}
+FAILING = [{"name": "ERROR_RATE", "value": "0.5"}]
 ANY_VERSION = "tidegate.local/sample:$(version)"
 
 
@@ -105,3 +106,51 @@ def test_another_version_than_runs_climbs_from_what_runs_and_a_bad_one_comes_bac
     outcomes = [(past["version"], past["outcome"]) for past in status["history"]]
     assert outcomes == [("v2.0.0-bad", "Reverted"), ("v1.0.0", "Completed")]
     assert max(past["reached"] for past in status["history"] if past["version"] == "v2.0.0-bad") < 100
+
+
+def test_an_edit_of_the_deployment_climbs_and_deleted_midway_what_is_proven_serves_on(serving: Shop) -> None:
+    """The Deployment's own template is the bad version by then: it must not be what serves."""
+    take_over(serving)
+    serving.then_phase("Completed", version="v1.0.0")
+    eventually(lambda: pods(serving) == 0, 40, "the Deployment rests")
+    stable = serving.status()["stable"]["revision"]
+    serving.declare("v1.0.0", components=[sample.component()])  # the same pods, written down here
+    serving.then_phase("Completed", version="v1.0.0")
+    eventually(lambda: not deployment(serving)["spec"].get("paused"), 20, "the Deployment is let go")
+    serving.declare("v1.0.0", components=[sample.adopting()], guards=[])
+    serving.api.merge("Deployment", serving.namespace, "web", {"spec": {"replicas": 1}})
+    eventually(lambda: deployment(serving)["spec"].get("paused") and not pods(serving), 20, "it is taken down again")
+    assert serving.status()["stable"]["revision"] == stable
+    assert len(serving.status()["history"]) == 1
+    with serving.load(rps=80) as by_route, direct(serving) as directly:
+        new = [{"name": "app", "image": "tidegate.local/sample:v1.0.0", "env": FAILING}]
+        edit = {"spec": {"template": {"spec": {"containers": new}}}}
+        serving.api.merge("Deployment", serving.namespace, "web", edit)
+        eventually(lambda: 500 in {request.code for request in by_route.requests()}, 40, "what it says now climbs")
+        serving.api.delete("Release", serving.namespace, "shop")
+        eventually(lambda: serving.api.get("Release", serving.namespace, "shop") is None, 60, "the Release is gone")
+        gone = time.time()
+        time.sleep(2)
+    assert {request.code for request in by_route.requests()} == {200, 500}
+    assert {request.code for request in by_route.requests(since=gone)} == {200}
+    assert not lost(directly)
+    assert (pods(serving), deployment(serving)["spec"].get("paused", False)) == (0, False)
+
+
+def test_with_delete_the_app_goes_and_the_deployment_stays_at_rest(serving: Shop) -> None:
+    take_over(serving)
+    serving.then_phase("Completed", version="v1.0.0")
+    eventually(lambda: pods(serving) == 0, 40, "the Deployment rests")
+    serving.declare("v1.0.0", components=[sample.adopting()], deletionPolicy="Delete")
+    eventually(lambda: serving.status().get("observedGeneration", 0) >= 2, 20, "the policy is seen")
+    serving.api.delete("Release", serving.namespace, "shop")
+    eventually(lambda: serving.api.get("Release", serving.namespace, "shop") is None, 60, "the Release is gone")
+    left = {
+        found["metadata"]["name"]: found["spec"]["replicas"]
+        for found in serving.api.list("Deployment", serving.namespace)
+    }
+    assert left == {"web": 0}
+    assert not deployment(serving)["spec"].get("paused")
+    assert service(serving)["spec"]["selector"] == OWN
+    serving.api.merge("Deployment", serving.namespace, "web", {"spec": {"replicas": 1}})
+    eventually(lambda: answers(serving) == {"v1.0.0"}, 40, "it serves as before")

@@ -1,6 +1,7 @@
 """A bad version goes back to 0 % by itself, and no request reaches it after."""
 
 import time
+from typing import Any
 
 from hack.stage import shop as sample
 from hack.stage.api import eventually
@@ -55,6 +56,32 @@ def test_a_person_rolls_back_in_one_step(shop: Shop) -> None:
         shop.then_phase("Reverted", version="v1.0.0")
     assert all(r.code == 200 for r in load.requests())
     assert shop.condition("Ready")["reason"] == "RolledBack"
+
+
+def test_a_rollback_to_a_version_that_was_taken_down_long_ago_starts_it_and_goes_in_one_step(shop: Shop) -> None:
+    cold: dict[str, Any] = {
+        "keepPrevious": "0s",
+        "steps": [{"weight": 50, "hold": "1s"}, {"weight": 100, "hold": "1s"}],
+    }
+    for version in ("v1.0.0", "v1.1.0", "v1.2.0"):
+        shop.given_live(version, **cold)
+    eventually(lambda: not shop.service_of("v1.0.0"), 30, "v1.0.0 has been taken down")
+    kept = [past["version"] for past in shop.status()["history"] if past.get("kept")]
+    assert kept == ["v1.2.0", "v1.1.0", "v1.0.0"]
+    refused = shop.act("Rollback", rollback={"version": "v0.9.0"})
+    assert "kept are v1.2.0, v1.1.0, v1.0.0" in shop.then_answered(refused, "Refused")
+    with shop.load(rps=80) as load:
+        shop.act("Rollback", rollback={"version": "v1.0.0"})
+        shop.then_phase("Reverted", version="v1.0.0")
+        time.sleep(1)
+    requests = sorted(load.requests(), key=lambda request: request.start)
+    assert not [request for request in requests if request.code != 200]
+    assert {request.version for request in requests} == {"v1.0.0", "v1.2.0"}
+    # In one step: the gateway hands over within a moment, and there is no time in which it splits.
+    last = max(request.start for request in requests if request.version == "v1.2.0")
+    first = min(request.start for request in requests if request.version == "v1.0.0")
+    assert last - first < 1.0
+    assert shop.weight_of("v1.0.0") == 100
 
 
 def test_a_newer_version_supersedes_and_stable_stays_the_way_back(shop: Shop) -> None:

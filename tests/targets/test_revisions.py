@@ -6,7 +6,7 @@ from tests.targets.sample import NAME, NAMESPACE, app, component, release, versi
 from tidegate.api.revision import artifact, filled_template, revision
 from tidegate.engine.values import Status
 from tidegate.errors import Invalid, Permanent
-from tidegate.targets.kubernetes import revisions
+from tidegate.targets.kubernetes import revisions, workload
 from tidegate.targets.kubernetes.names import looks_like_workload, revision_name, workload_name
 
 
@@ -116,3 +116,19 @@ def test_names_hold_the_longest_that_the_api_lets_through() -> None:
     assert not looks_like_workload("r" * 18, "c" * 17, name)
     assert revision_name(NAME, "a" * 64) == "storefront-aaaaaaaaaa"
     assert NAMESPACE
+
+
+def test_the_pods_keep_the_labels_by_which_a_disruption_budget_may_select_them() -> None:
+    helm = {
+        "app.kubernetes.io/name": "shop",
+        "app.kubernetes.io/instance": "prod",
+        "app.kubernetes.io/managed-by": "Helm",
+    }
+    pods = {"metadata": {"labels": helm}, "spec": {"containers": [{"name": "app", "image": "x:$(version)"}]}}
+    found = app(release("v1", component(template=pods)))
+    (part,) = found.release.spec.components
+    made = workload.deployment(found, part, "0" * 64, "v1", 2, 1)
+    labels = made["spec"]["template"]["metadata"]["labels"]
+    assert helm.items() <= labels.items()
+    assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tidegate"

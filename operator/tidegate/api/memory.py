@@ -105,6 +105,8 @@ class Past(Part):
     """When it ended."""
     author: str = ""
     """Who wrote the spec."""
+    kept: bool = False
+    """It completed, and its revision is kept: a rollback may name it."""
 
 
 class Revert(Part):

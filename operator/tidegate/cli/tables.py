@@ -157,6 +157,7 @@ def rejected(status: ReleaseStatus, now: float) -> Table | None:
 
 
 def history(status: ReleaseStatus, now: float) -> Table | None:
+    live = status.stable.revision if status.stable else ""
     rows = [
         (
             past.version,
@@ -166,8 +167,9 @@ def history(status: ReleaseStatus, now: float) -> Table | None:
             instant(past.started_at, now),
             instant(past.ended_at, now),
             past.author,
+            "can be rolled back to" if past.kept and past.revision != live else "",
         )
         for past in status.history
     ]
-    columns = ("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR")
-    return table(columns, rows, breaks=("STARTED", "ENDED", "AUTHOR"))
+    columns = ("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR", "KEPT")
+    return table(columns, rows, breaks=("STARTED", "ENDED", "AUTHOR", "KEPT"))

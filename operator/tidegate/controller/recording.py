@@ -46,7 +46,7 @@ def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer:
         "checks": picture.checks,
         "policies": picture.force.policies,
         "binding": _binding(picture, status),
-        "history": _history(picture, status, before),
+        "history": _with_kept(picture, _history(picture, status, before)),
         "revert": revert,
         "conditions": story.conditions(picture, status, revert.message if revert else "", before.conditions),
     }
@@ -214,6 +214,19 @@ def _history(picture: Picture, status: Status, before: api.ReleaseStatus) -> tup
         author=picture.authors.get(version.content, ""),
     )
     return _cut((entry, *history))
+
+
+def _with_kept(picture: Picture, history: tuple[api.Past, ...]) -> tuple[api.Past, ...]:
+    """Which of them a rollback may name: the newest of each revision that completed and is kept."""
+    there = {kept.content for kept in picture.sight.kept}
+    told: set[str] = set()
+    marked = []
+    for past in history:
+        kept = past.outcome == api.Outcome.COMPLETED and past.revision in there and past.revision not in told
+        if kept:
+            told.add(past.revision)
+        marked.append(past.model_copy(update={"kept": kept}))
+    return tuple(marked)
 
 
 def _cut(history: tuple[api.Past, ...]) -> tuple[api.Past, ...]:

@@ -143,7 +143,8 @@ def _rollback(p: Pass, act: Act) -> Reply:
         return REFUSED, "it was meant for an earlier attempt; look at the status and roll back again"
     target = _named(p, act.version)
     if act.version is not None and target is None:
-        return REFUSED, f"{act.version} is not a completed version that is kept here"
+        names = ", ".join(dict.fromkeys(version.name for version in p.seen.kept))
+        return REFUSED, f"{act.version} is not a completed version that is kept here; kept are {names or 'none'}"
     if p.climbing or status.phase is Phase.REVERTING:
         to = target or status.stable
         if status.candidate and not status.recall:
