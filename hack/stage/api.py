@@ -24,6 +24,7 @@ _PATHS = {
     "ServiceAccount": ("/api/v1", "serviceaccounts", True),
     "Pod": ("/api/v1", "pods", True),
     "ConfigMap": ("/api/v1", "configmaps", True),
+    "Secret": ("/api/v1", "secrets", True),
     "ResourceQuota": ("/api/v1", "resourcequotas", True),
     "Event": ("/apis/events.k8s.io/v1", "events", True),
     "Deployment": ("/apis/apps/v1", "deployments", True),

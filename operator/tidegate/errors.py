@@ -62,6 +62,10 @@ class Rejected(Permanent):
     """The API server finds what was sent invalid."""
 
 
+class Expired(Transient):
+    """The place in the history of a kind that was to be gone on from is forgotten: list anew."""
+
+
 class Unavailable(Transient):
     """No answer, or none that counts. A write that ends so may have been done, or may be done later.
 

@@ -54,7 +54,7 @@ class Answered(Sampler):
         self.forgotten += 1
 
 
-async def _no_secret(namespace: str, name: str, key: str) -> str:
+async def _no_secret(connection: Connection, name: str, key: str) -> str:
     raise AssertionError("no Secret is needed")
 
 

@@ -66,8 +66,8 @@ class Bench:
             opener=self.open,
         )
 
-    async def secret(self, namespace: str, name: str, key: str) -> str:
-        return f"{namespace}/{name}/{key}"
+    async def secret(self, connection: Connection, name: str, key: str) -> str:
+        return f"{connection.metadata.namespace}/{name}/{key}"
 
     def open(self, opened: Connection, secrets: Secrets) -> Source:
         if not self.openable:

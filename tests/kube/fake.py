@@ -26,10 +26,10 @@ from tidegate.kube import (
     INTERVENTIONS,
     JOBS,
     LEASES,
+    OUTLINED,
     PODS,
     POLICIES,
     RELEASES,
-    SECRETS,
     SERVICES,
     WATCHED,
     Access,
@@ -39,7 +39,7 @@ from tidegate.kube import (
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
-SERVED = (*WATCHED, EVENTS, LEASES, SECRETS, NAMESPACES, DEFINITIONS)  # Kopf starts only where the last two are served
+SERVED = (*WATCHED, *OUTLINED, EVENTS, LEASES, NAMESPACES, DEFINITIONS)  # the last two, or Kopf does not start
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 STATUS_APART = (RELEASES, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS, JOBS, CRONJOBS, SERVICES, PODS)
 COUNTED = (RELEASES, POLICIES, CONNECTIONS, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS)  # their generation
@@ -51,6 +51,7 @@ class Seen(NamedTuple):
     query: Mapping[str, str]
     body: Any
     content_type: str
+    accept: str = ""
 
     @property
     def watches(self) -> bool:
@@ -180,7 +181,12 @@ class FakeApi:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         seen = Seen(
-            request.method, request.path, dict(request.query), json.loads(raw) if raw else None, request.content_type
+            request.method,
+            request.path,
+            dict(request.query),
+            json.loads(raw) if raw else None,
+            request.content_type,
+            request.headers.get("Accept", ""),
         )
         self.seen.append(seen)
         for fault in list(self.faults):

@@ -129,8 +129,13 @@ async def test_a_fresh_read_finds_what_no_watch_has_told(api: FakeApi, cluster: 
     assert cluster.get(RELEASES, "shop", "web") is None
 
 
-async def test_a_secret_is_read_and_not_kept(api: FakeApi, cluster: Cluster) -> None:
-    api.put(SECRETS, thing(SECRETS, "token", data={"token": "c2VjcmV0"}))
-    secret = await cluster.read(SECRETS, "shop", "token")
-    assert secret is not None
-    assert not cluster.store.watches(SECRETS)
+async def test_a_secret_is_read_in_whole_and_nothing_but_its_metadata_is_kept(api: FakeApi, cluster: Cluster) -> None:
+    api.put(SECRETS, thing(SECRETS, "token", release="web", data={"token": "c2VjcmV0"}))
+    for _ in range(2):
+        secret = await cluster.read(SECRETS, "shop", "token")
+        assert secret is not None
+        assert secret["data"] == {"token": "c2VjcmV0"}
+    made = await cluster.create(SECRETS, "shop", thing(SECRETS, "other", release="web", data={"token": "c2VjcmV0"}))
+    assert made["data"] == {"token": "c2VjcmV0"}
+    kept = cluster.of_release(SECRETS, "shop", "web")
+    assert [set(each) for each in kept] == [{"apiVersion", "kind", "metadata"}] * 2

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from tests.kube.fake import thing
 from tidegate.api.meta import LABEL_RELEASE
-from tidegate.kube import DEPLOYMENTS, HTTPROUTES, PODS, RELEASES, SECRETS, SERVICES, WATCHED, Key, Object, Store
+from tidegate.kube import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    HTTPROUTES,
+    LEASES,
+    PODS,
+    RELEASES,
+    SECRETS,
+    SERVICES,
+    WATCHED,
+    Key,
+    Object,
+    Store,
+)
 
 
 def stored(resource: Any, name: str, version: int, *, uid: str = "u1", release: str = "web", **more: Any) -> Object:
@@ -142,9 +155,55 @@ def test_releases_are_found_by_the_route_their_traffic_goes_by() -> None:
 
 def test_what_is_not_watched_is_not_kept_and_asking_for_it_is_a_mistake() -> None:
     store = Store()
-    assert not store.put(SECRETS, stored(SECRETS, "token", 10))
+    assert not store.put(LEASES, stored(LEASES, "lock", 10))
     with pytest.raises(LookupError, match="read it from the server"):
-        store.get(SECRETS, "shop", "token")
+        store.get(LEASES, "shop", "lock")
+
+
+def naming(config_map: str, version: int = 5) -> Object:
+    """A Release whose template names a ConfigMap."""
+    container = {"name": "app", "image": "app", "envFrom": [{"configMapRef": {"name": config_map}}]}
+    template = {"spec": {"containers": [container]}}
+    return stored(
+        RELEASES, "web", version, spec={"components": [{"name": "api", "kubernetes": {"template": template}}]}
+    )
+
+
+def test_of_configuration_only_what_a_release_names_or_what_is_labelled_is_kept_and_its_metadata_alone() -> None:
+    store = Store()
+    store.put(RELEASES, naming("named"))
+    for name, release in (("named", ""), ("ours", "web"), ("others", "")):
+        store.put(CONFIGMAPS, stored(CONFIGMAPS, name, 10, release=release, data={"much": "x" * 1000}))
+    assert {key.name for key in store.keys(CONFIGMAPS)} == {"named", "ours"}
+    assert all("data" not in (store.get(CONFIGMAPS, "shop", name) or {}) for name in ("named", "ours"))
+    assert store.releases_mentioning(CONFIGMAPS, Key("shop", "named")) == [Key("shop", "web")]
+    assert store.releases_mentioning(SECRETS, Key("shop", "named")) == []
+
+
+def test_what_a_release_names_no_longer_is_let_go_at_the_next_word_of_it() -> None:
+    store = Store()
+    store.put(RELEASES, naming("old"))
+    store.put(CONFIGMAPS, stored(CONFIGMAPS, "old", 10, release=""))
+    store.put(RELEASES, naming("new", 11))
+    assert not store.put(CONFIGMAPS, stored(CONFIGMAPS, "old", 12, release=""))
+    assert store.keys(CONFIGMAPS) == []
+
+
+def test_what_the_template_of_somebodys_labelled_deployment_names_concerns_the_release_of_the_label() -> None:
+    store = Store()
+    container = {"name": "app", "image": "app", "env": [{"valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}]}
+    template = {"spec": {"containers": [container]}}
+    store.put(DEPLOYMENTS, stored(DEPLOYMENTS, "api", 5, release="web", spec={"template": template}))
+    assert store.releases_mentioning(SECRETS, Key("shop", "db")) == [Key("shop", "web")]
+
+
+def test_a_view_is_whole_without_what_need_not_be_seen() -> None:
+    store = Store()
+    for resource in WATCHED:
+        store.mark_synced(resource)
+    assert store.all_synced
+    store.mark_unseen(SECRETS, "no right")
+    assert (store.unseen(SECRETS), store.unseen(CONFIGMAPS)) == ("no right", "")
 
 
 def test_an_object_is_parsed_once_for_all_who_read_it_until_a_newer_one_comes() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from tidegate.kube import (
+    CONFIGMAPS,
     CONTROLLERREVISIONS,
     CRONJOBS,
     DEPLOYMENTS,
     HTTPROUTES,
     JOBS,
     PODS,
+    SECRETS,
     SERVICES,
     Cluster,
     key_of,
 )
 
-KINDS = (HTTPROUTES, SERVICES, DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS, CRONJOBS)
+KINDS = (HTTPROUTES, SERVICES, DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS, CRONJOBS, CONFIGMAPS, SECRETS)
 
 
 async def mirror(cluster: Cluster, namespace: str) -> None:

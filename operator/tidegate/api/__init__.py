@@ -81,11 +81,12 @@ from tidegate.api.status import (
     Weight,
     Writer,
 )
-from tidegate.api.versions import CandidateRef, Piece, PreviousRef, StableRef, VersionRef
+from tidegate.api.versions import CHANGED_VERSION, CandidateRef, Piece, PreviousRef, StableRef, VersionRef
 from tidegate.api.words import CLIMBING, Cause, CheckOutcome, Outcome, Phase, Verdict
 
 __all__ = [
     "API_VERSION",
+    "CHANGED_VERSION",
     "CLIMBING",
     "DEFAULT_LADDER",
     "FULL",

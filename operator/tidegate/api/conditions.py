@@ -71,6 +71,7 @@ class Reason(StrEnum):
     CRASH_LOOP = "CrashLoop"
     QUOTA_EXCEEDED = "QuotaExceeded"
     ROUTE_MISSING = "RouteMissing"
+    CONFIGURATION_MISSING = "ConfigurationMissing"
     SERVICE_IN_USE = "ServiceInUse"
     DEPENDENCY_DOWN = "DependencyDown"
     INTERNAL_ERROR = "InternalError"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from tidegate.api.grammar import ZERO, Percent, Time
-from tidegate.api.schema import Part
+from tidegate.api.schema import Part, Schema
 from tidegate.api.versions import VersionRef
 from tidegate.api.words import Cause
 
@@ -107,6 +109,8 @@ class Past(Part):
     """Who wrote the spec."""
     kept: bool = False
     """It completed, and its revision is kept: a rollback may name it."""
+    changed: Annotated[tuple[str, ...], Schema(list_type="atomic")] = ()
+    """What differed from the version before it: Version, or what else, as in ConfigMap settings."""
 
 
 class Revert(Part):

@@ -16,6 +16,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 # Labels. On objects of a user, `LABEL_RELEASE` is the owner's yes: only the Release that it names may use the object.
 LABEL_RELEASE: Final = "tidegate.dev/release"
+LABEL_CONNECTION: Final = "tidegate.dev/connection"  # on a Secret: the Connection that may use it
 LABEL_COMPONENT: Final = "tidegate.dev/component"
 LABEL_REVISION: Final = "tidegate.dev/revision"
 LABEL_VERSION: Final = "app.kubernetes.io/version"

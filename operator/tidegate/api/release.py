@@ -7,6 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from tidegate.api.configuration import CONFIG_MAP, SECRET, Mention
 from tidegate.api.grammar import Duration, Name, Reference, Version
 from tidegate.api.guard import Guard
 from tidegate.api.ladder import Ladder
@@ -97,6 +98,29 @@ class Probes(Model):
 TEMPLATE_MESSAGE: Final = "write exactly one of template and templateFrom: it says what the pods are"
 IMAGES_MESSAGE: Final = "images stand beside templateFrom; in a template write the image in its container"
 IMAGE_TWICE_MESSAGE: Final = "two images are for the same container: write one of them"
+LIVE_MESSAGE: Final = "write exactly one of configMap and secret: it is the name of what the pods read live"
+
+
+class Live(Model):
+    """A ConfigMap or Secret that the pods read as it is now, whatever revision they are of."""
+
+    model_config = ConfigDict(json_schema_extra=words(Rule("has(self.configMap) != has(self.secret)", LIVE_MESSAGE)))
+
+    config_map: Reference | None = None
+    """Name of a ConfigMap that the template names."""
+    secret: Reference | None = None
+    """Name of a Secret that the template names, as of a certificate that is renewed under running pods."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.config_map is None) == (self.secret is None):
+            raise ValueError(LIVE_MESSAGE)
+        return self
+
+    @property
+    def mention(self) -> Mention:
+        """As the template names it."""
+        return Mention(CONFIG_MAP, self.config_map) if self.config_map else Mention(SECRET, self.secret or "")
 
 
 class Kubernetes(Model):
@@ -112,7 +136,8 @@ class Kubernetes(Model):
     replicas: Annotated[int, Field(ge=1, le=10_000)]
     """Pods at 100 %. The candidate has as many as the step ahead needs; stable keeps all of them until completion."""
     template: PodTemplate | None = None
-    """The pods. A change of it is a new revision, also under an old version."""
+    """The pods. A change of it, or of a ConfigMap or Secret that it names, is a new revision, also under an old
+    version: each revision runs with copies of its own."""
     template_from: TemplateSource | None = None
     """Instead of a template: the pods of a Deployment of this namespace, which is taken over. A change of its pod
     template is a new revision, and climbs."""
@@ -126,6 +151,9 @@ class Kubernetes(Model):
         ),
     ] = ()
     """Beside templateFrom: images instead of those that the Deployment's template has."""
+    live: Annotated[tuple[Live, ...], Field(max_length=32), Schema(list_type="atomic")] = ()
+    """ConfigMaps and Secrets that are no part of a revision: they are not copied, a change of them begins no climb, and
+    no revert brings their old content back."""
     port: Annotated[int, Field(ge=1, le=65_535)]
     """The container's port, and that of the revisions' Services."""
     service: Reference | None = None

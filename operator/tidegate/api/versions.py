@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from tidegate.api.grammar import Time
 from tidegate.api.schema import Part, Schema
+
+CHANGED_VERSION: Final = "Version"
+"""In a list of what changed: the version itself."""
 
 
 class Piece(Part):
@@ -53,3 +56,5 @@ class CandidateRef(VersionRef):
 
     started_at: Time | None = None
     """When the attempt began. Absent: it waits."""
+    changed: Annotated[tuple[str, ...], Schema(list_type="atomic")] = ()
+    """What differs from the stable version: Version, or what else, as in ConfigMap settings."""

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.api import Instances, Outcome, ReleaseStatus, Verdict
+from tidegate.api import CHANGED_VERSION, Instances, Outcome, ReleaseStatus, Verdict
 from tidegate.api.meta import short
 from tidegate.cli.view import View
 from tidegate.cli.words import ago, instant, named, phase_style, share
@@ -69,18 +69,32 @@ def releases(views: Sequence[View], *, namespaces: bool) -> RenderableType | Non
 
 
 def versions(status: ReleaseStatus, now: float) -> Table | None:
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[str, str, str, str, str]] = []
     if status.candidate is not None:
         begun = status.candidate.started_at
         since = f"attempt {status.candidate.attempt}, since {ago(begun, now)}" if begun else "waits"
-        rows.append(("candidate", named(status.candidate), since, status.candidate.author))
+        rows.append(
+            (
+                "candidate",
+                named(status.candidate),
+                since,
+                status.candidate.author,
+                _but_version(status.candidate.changed),
+            )
+        )
     if status.stable is not None:
-        rows.append(("stable", named(status.stable), f"proven {ago(status.stable.since, now)}", status.stable.author))
+        since = f"proven {ago(status.stable.since, now)}"
+        rows.append(("stable", named(status.stable), since, status.stable.author, ""))
     if status.previous is not None:
         warm = status.previous.warm_until
         kept = f"warm until {ago(warm, now)}" if warm else "being taken down" if status.retiring else "cold"
-        rows.append(("previous", named(status.previous), kept, status.previous.author))
-    return table(("", "VERSION", "SINCE", "AUTHOR"), rows, breaks=("SINCE", "AUTHOR"))
+        rows.append(("previous", named(status.previous), kept, status.previous.author, ""))
+    return table(("", "VERSION", "SINCE", "AUTHOR", "CHANGED"), rows, breaks=("SINCE", "AUTHOR", "CHANGED"))
+
+
+def _but_version(changed: Sequence[str]) -> str:
+    """What differs beside the version, which has a column of its own."""
+    return ", ".join(each for each in changed if each != CHANGED_VERSION)
 
 
 def components(status: ReleaseStatus) -> RenderableType | None:
@@ -167,9 +181,10 @@ def history(status: ReleaseStatus, now: float) -> Table | None:
             instant(past.started_at, now),
             instant(past.ended_at, now),
             past.author,
+            _but_version(past.changed),
             "can be rolled back to" if past.kept and past.revision != live else "",
         )
         for past in status.history
     ]
-    columns = ("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR", "KEPT")
-    return table(columns, rows, breaks=("STARTED", "ENDED", "AUTHOR", "KEPT"))
+    columns = ("VERSION", "OUTCOME", "REACHED", "ATTEMPT", "STARTED", "ENDED", "AUTHOR", "CHANGED", "KEPT")
+    return table(columns, rows, breaks=("STARTED", "ENDED", "AUTHOR", "CHANGED", "KEPT"))

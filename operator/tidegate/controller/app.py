@@ -31,6 +31,7 @@ from tidegate.controller.watch import watch
 from tidegate.errors import Permanent, TidegateError, Unavailable
 from tidegate.kube.client import Client
 from tidegate.kube.cluster import Cluster
+from tidegate.kube.outlines import Outlines
 from tidegate.kube.resources import HTTPROUTES, RELEASES, WATCHED, Key, Object, Resource
 from tidegate.kube.store import Store
 
@@ -130,9 +131,13 @@ class Process:
         self.queue: Queue[Key] = Queue()
         self._intake = Intake(self.store, self.queue.add, self._gone)
         self._sweep = Sweep(client, self._intake, metrics, namespaces=settings.namespaces, period=settings.sweep)
+        self._outlines = Outlines(
+            client, self.store, self._took_outline, self._outline_vanished, namespaces=settings.namespaces
+        )
+        home = settings.lease_namespace or client.access.namespace or _HOME
         self._elector = Elector(
             client,
-            settings.lease_namespace or client.access.namespace or _HOME,
+            home,
             settings.lease_name,
             settings.identity,
             term=settings.term,
@@ -142,7 +147,7 @@ class Process:
         cluster = Cluster(client, self.store)
         self._tidying = Tidying(cluster, self.gate, period=settings.sweep)
         self._events = Reporter(client, settings.identity)
-        self._loop = build(Parts(settings, cluster, self.queue, self.gate, metrics, self._events))
+        self._loop = build(Parts(settings, home, cluster, self.queue, self.gate, metrics, self._events))
         self.health = Health(
             metrics,
             address=settings.address,
@@ -186,6 +191,9 @@ class Process:
             async with asyncio.TaskGroup() as syncing:
                 for resource in WATCHED:
                     syncing.create_task(self._sweep.until_synced(resource), name=f"sync {resource}")
+            # After the Releases: only what they name is kept.
+            group.create_task(self._outlines.run(), name="outlines")
+            await self._outlines.looked()
             logger.info("the view is whole: %d Releases", self.store.size(RELEASES))
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._elector.run(), name="elector")
@@ -215,6 +223,12 @@ class Process:
         if event is None:
             self._sweep.relisted(resource)
         self._metrics.told(resource, self._intake.took(resource, event, obj))
+
+    def _took_outline(self, resource: Resource, event: str | None, obj: Object) -> None:
+        self._metrics.told(resource, self._intake.took(resource, event, obj))
+
+    def _outline_vanished(self, resource: Resource, key: Key, version: int) -> None:
+        self._intake.drop(resource, key, version=version)
 
     def _gone(self, key: Key) -> None:
         self.queue.forget(key)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tidegate.api.connection import Connection
 from tidegate.api.parse import parse_connection
+from tidegate.api.permission import refusal_to_connection
 from tidegate.checks import Checks
 from tidegate.controller.acting import Actor, limit_under
 from tidegate.controller.admission import Admission
@@ -15,7 +16,7 @@ from tidegate.controller.loop import Loop
 from tidegate.controller.parts import Parts
 from tidegate.controller.sampling import Sampler
 from tidegate.controller.settling import Settler
-from tidegate.errors import Invalid, NotFound, Permanent
+from tidegate.errors import Invalid, NotFound, NotPermitted, Permanent
 from tidegate.kube.client import Client
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import CONNECTIONS, SECRETS, Key
@@ -32,7 +33,7 @@ def build(parts: Parts) -> Loop:
     def hurry(key: Key) -> None:
         queue.add(key, first=True)  # a guard has spoken, or a revert is not at its end: before all others
 
-    target = KubernetesTarget(cluster, wake)
+    target = KubernetesTarget(cluster, wake, home=parts.home)
     checks = Checks(cluster, wake)
     sampler = Sampler(
         connection=_Connections(cluster).read,
@@ -85,11 +86,15 @@ class _Secrets:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def read(self, namespace: str, name: str, key: str) -> str:
+    async def read(self, connection: Connection, name: str, key: str) -> str:
+        namespace = connection.metadata.namespace
         try:
             secret = await self._client.get(SECRETS, namespace, name)
         except NotFound:
             raise NotFound(f"There is no Secret {name} in namespace {namespace}; create it.") from None
+        labels = secret["metadata"].get("labels")
+        if refused := refusal_to_connection(namespace, name, labels, connection.metadata.name):
+            raise NotPermitted(refused)
         data: Mapping[str, str] = secret.get("data") or {}
         if key not in data:
             raise Permanent(f"Secret {name} has no key {key}; add it, or name another key in the Connection.")

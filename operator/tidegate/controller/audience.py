@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tidegate.api import ReleaseStatus
+from tidegate.controller.changing import titled
 from tidegate.controller.events import Reporter
 from tidegate.controller.metrics import Metrics, numbers
 from tidegate.controller.picture import Picture
@@ -29,7 +30,8 @@ class News(NamedTuple):
 
 def news(picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> Iterator[News]:
     """What an SRE wants to hear of the change from one status to the next."""
-    name = after.candidate.version if after.candidate else picture.spec.version.name
+    candidate = after.candidate
+    name = titled(candidate.version, candidate.changed) if candidate else picture.title
     if after.phase is not before.phase or after.attempt > before.attempt:
         yield from _phase_news(name, before, after)
     elif after.phase is Phase.PROGRESSING and after.weight > before.weight:

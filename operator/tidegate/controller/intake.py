@@ -10,6 +10,7 @@ from tidegate.kube.resources import (
     CONNECTIONS,
     HTTPROUTES,
     INTERVENTIONS,
+    OUTLINED,
     POLICIES,
     RELEASES,
     Key,
@@ -80,6 +81,8 @@ class Intake:
         else:
             if release := self.store.release_of(resource, namespace, name):
                 yield Key(namespace, release)
+            if resource in OUTLINED:
+                yield from self.store.releases_mentioning(resource, key)
             if resource == HTTPROUTES:
                 yield from self.store.releases_naming(namespace, name)
                 obj = self.store.get(resource, namespace, name) or {"metadata": {}}

@@ -18,6 +18,7 @@ from tidegate.api.words import CheckOutcome
 from tidegate.checks.port import CheckResult
 from tidegate.controller.admission import MISSING, Admission
 from tidegate.controller.binding import Bound, goes_on, remembered, under_way
+from tidegate.controller.changing import changes
 from tidegate.controller.judging import Judging
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.plan import act_of, adoptable_version, authors_of, kept_versions, spec_of, unanswered
@@ -134,6 +135,7 @@ class Looker:
             troubles=troubles,
             refused=refused,
             binding=bound.bindings,
+            changed=changes(app.resolved, spec.version, status.stable, sight.kept),
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 

@@ -136,7 +136,7 @@ def write_down(status: Status, authors: dict[str, str]) -> dict[str, Any]:
         "proved": status.proved,
         "stable": _stable(status, authors),
         "previous": _previous(status, authors),
-        "candidate": _candidate(status, authors),
+        "candidate": candidate(status, authors),
         "retiring": status.retiring,
         "rescue": status.rescue,
         "touched": status.touched,
@@ -192,7 +192,8 @@ def _previous(status: Status, authors: dict[str, str]) -> api.PreviousRef | None
     return api.PreviousRef(**_reference(status.previous), author=author, warm_until=status.keep_until)
 
 
-def _candidate(status: Status, authors: dict[str, str]) -> api.CandidateRef | None:
+def candidate(status: Status, authors: dict[str, str]) -> api.CandidateRef | None:
+    """What climbs, as far as it is memory."""
     if status.candidate is None:
         return None
     author = authors.get(status.candidate.content, "")

@@ -16,6 +16,7 @@ class Parts:
     """What the loop is made with."""
 
     settings: Settings
+    home: str  # the namespace in which the operator keeps what is its own
     cluster: Cluster
     queue: Queue[Key]
     gate: Gate

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tidegate.api import Binding, Effective, GuardStatus, Release
 from tidegate.api.conditions import Reason
 from tidegate.api.status import CheckStatus
+from tidegate.controller.changing import titled
 from tidegate.engine.values import Answer, Observation, Spec, Status
 from tidegate.targets.port import Problem, Sight
 
@@ -34,8 +35,14 @@ class Picture:
     obstacles: tuple[Obstacle, ...] = ()
     troubles: tuple[Obstacle, ...] = ()
     binding: tuple[Binding, ...] = ()  # what binds the climb that was under way
+    changed: tuple[str, ...] = ()  # how what the spec asks for differs from the stable version
     authors: Mapping[str, str] = field(default_factory=dict)
     refused: tuple[Answer, ...] = ()  # acts that the engine never hears of
+
+    @property
+    def title(self) -> str:
+        """What the spec asks for, as people call it."""
+        return titled(self.spec.version.name, self.changed)
 
     def problems_of(self, content: str, parts: tuple[str, ...]) -> tuple[Problem, ...]:
         return tuple(p for p in self.sight.problems if p.part in parts and p.content in ("", content))

@@ -13,7 +13,7 @@ from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.api.intervention import Action
 from tidegate.controller import story
 from tidegate.controller.binding import begun, under_way
-from tidegate.controller.memory import component_memory, write_down
+from tidegate.controller.memory import candidate, component_memory, write_down
 from tidegate.controller.picture import Picture
 from tidegate.engine.acts import DONE
 from tidegate.engine.promise import promise, step_of, takes_part
@@ -35,6 +35,7 @@ def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer:
     climbs = status.phase in CLIMBING
     fields: dict[str, Any] = {
         **write_down(status, dict(picture.authors)),
+        "candidate": _candidate(picture, status, before),
         "observed_generation": picture.release.metadata.generation,
         "weight": Percent(story.exposure(status, picture.spec.version.content)),
         "summary": api.Summary(step=f"{number}/{of}" if climbs else "", guards=_guards_in_short(picture)),
@@ -50,16 +51,22 @@ def compose(picture: Picture, status: Status, before: api.ReleaseStatus, writer:
         "revert": revert,
         "conditions": story.conditions(picture, status, revert.message if revert else "", before.conditions),
     }
-    if status.phase is Phase.WAITING and status.candidate is None:
-        fields["candidate"] = _waiting_candidate(picture)
     return api.ReleaseStatus(**fields)
 
 
-def _waiting_candidate(picture: Picture) -> api.CandidateRef:
+def _candidate(picture: Picture, status: Status, before: api.ReleaseStatus) -> api.CandidateRef | None:
+    """What climbs; while nothing does, what waits to."""
     wanted = picture.spec.version
-    return api.CandidateRef(
-        version=wanted.name, revision=wanted.content, author=picture.authors.get(wanted.content, "")
-    )
+    if status.candidate is not None:
+        written = candidate(status, dict(picture.authors))
+        same = before.candidate is not None and before.candidate.revision == status.candidate.content
+        known = before.candidate.changed if before.candidate is not None and same else ()
+        changed = picture.changed if status.candidate.content == wanted.content else ()
+        return written.model_copy(update={"changed": known or changed}) if written else None
+    if status.phase is not Phase.WAITING:
+        return None
+    author = picture.authors.get(wanted.content, "")
+    return api.CandidateRef(version=wanted.name, revision=wanted.content, author=author, changed=picture.changed)
 
 
 def _binding(picture: Picture, status: Status) -> tuple[api.Binding, ...]:
@@ -212,6 +219,7 @@ def _history(picture: Picture, status: Status, before: api.ReleaseStatus) -> tup
         started_at=was.started or None,
         ended_at=picture.now,
         author=picture.authors.get(version.content, ""),
+        changed=before.candidate.changed if before.candidate and was.candidate else (),
     )
     return _cut((entry, *history))
 

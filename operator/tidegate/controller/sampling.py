@@ -70,14 +70,14 @@ class _Opened:
 
 
 class Sampler:
-    """`connection(namespace, name)` reads the store; `secret(namespace, name, key)` is asked when a source needs it;
+    """`connection(namespace, name)` reads the store; `secret(connection, name, key)` is asked when a source needs it;
     `wake(key)` is called at the end of a round."""
 
     def __init__(
         self,
         *,
         connection: Callable[[str, str], Connection | None],
-        secret: Callable[[str, str, str], Awaitable[str]],
+        secret: Callable[[Connection, str, str], Awaitable[str]],
         wake: Callable[[Key], None],
         tick: float,
         opener: Callable[[Connection, Secrets], Source] = open_source,
@@ -194,12 +194,12 @@ class Sampler:
         opened = self._opened.get(where)
         if opened is None or opened.generation != generation:
             self._shut(where)
-            source = self._opener(connection, self._secrets_of(key.namespace))
+            source = self._opener(connection, self._secrets_of(connection))
             opened = self._opened[where] = _Opened(generation, source, asyncio.Semaphore(AT_ONCE))
         return opened
 
-    def _secrets_of(self, namespace: str) -> Secrets:
-        return lambda name, key: self._secret(namespace, name, key)
+    def _secrets_of(self, connection: Connection) -> Secrets:
+        return lambda name, key: self._secret(connection, name, key)
 
     def _shut(self, where: tuple[str, str]) -> None:
         opened = self._opened.pop(where, None)

@@ -100,7 +100,7 @@ def _ready(picture: Picture, status: Status) -> Condition:
     if status.phase in _ENDED_BADLY:
         return fact(ConditionType.READY, False, *_ended(picture, status))
     if status.phase is Phase.REVERTING:
-        name = status.candidate.name if status.candidate else wanted.name
+        name = _title(picture, status)
         where = f"back to {serving}" if serving else "but there is no proven version to go back to"
         return fact(ConditionType.READY, False, Reason.REVERTING, f"{name} is taken {where}{_trouble(picture)}")
     if status.recall:
@@ -109,14 +109,15 @@ def _ready(picture: Picture, status: Status) -> Condition:
 
 
 def _ended(picture: Picture, status: Status) -> tuple[Reason, str]:
-    wanted, name = picture.spec.version.name, picture.release.metadata.name
+    name = picture.release.metadata.name
     rejection = _rejection(picture, status)
     what = "did not start" if status.phase is Phase.FAILED else "was reverted"
     reason = Reason.FAILED if status.phase is Phase.FAILED else Reason.REVERTED
     if rejection and rejection.cause is Cause.PERSON:
         what, reason = "was rolled back", Reason.ROLLED_BACK
     serves = f"{status.stable.name} serves; " if status.stable else ""
-    return reason, f"{serves}{wanted} {what}. Change the spec, or: kubectl tidegate retry {name}"
+    change = "it" if picture.title != picture.spec.version.name else "the spec"
+    return reason, f"{serves}{picture.title} {what}. Change {change}, or: kubectl tidegate retry {name}"
 
 
 def _recalling(picture: Picture, status: Status) -> tuple[Reason, str]:
@@ -152,16 +153,22 @@ def _rejection(picture: Picture, status: Status) -> Rejection | None:
 
 
 def _on_the_way(picture: Picture, status: Status) -> tuple[Reason | str, str]:
-    wanted = picture.spec.version.name
+    wanted = picture.title
     reason, wait = waits_for(picture, status)
     if status.phase in CLIMBING and status.candidate:
         number, of = step_of(picture.spec, status)
         weight = exposure(status, picture.spec.version.content)
-        head = f"{status.candidate.name} at {percent(weight)}, step {number} of {of}"
+        head = f"{_title(picture, status)} at {percent(weight)}, step {number} of {of}"
         if status.phase is Phase.PREPARING:
-            head = f"{status.candidate.name} is prepared"
+            head = f"{_title(picture, status)} is prepared"
         return reason, f"{head}; {wait}" if wait else head
     return reason, f"{wanted} waits; {wait}" if wait else f"{wanted} waits"
+
+
+def _title(picture: Picture, status: Status) -> str:
+    """What climbs or is taken back, as people call it."""
+    candidate, wanted = status.candidate, picture.spec.version
+    return candidate.name if candidate and candidate.content != wanted.content else picture.title
 
 
 # ---- the others

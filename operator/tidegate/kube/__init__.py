@@ -4,6 +4,7 @@ from tidegate.kube.access import Access, NoAccess
 from tidegate.kube.client import Client, Listing
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import (
+    CONFIGMAPS,
     CONNECTIONS,
     CONTROLLERREVISIONS,
     CRONJOBS,
@@ -13,6 +14,7 @@ from tidegate.kube.resources import (
     INTERVENTIONS,
     JOBS,
     LEASES,
+    OUTLINED,
     PODS,
     POLICIES,
     RELEASES,
@@ -30,6 +32,7 @@ from tidegate.kube.resources import (
 from tidegate.kube.store import Store
 
 __all__ = [
+    "CONFIGMAPS",
     "CONNECTIONS",
     "CONTROLLERREVISIONS",
     "CRONJOBS",
@@ -39,6 +42,7 @@ __all__ = [
     "INTERVENTIONS",
     "JOBS",
     "LEASES",
+    "OUTLINED",
     "PODS",
     "POLICIES",
     "RELEASES",

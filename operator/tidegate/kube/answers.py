@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final, NamedTuple
 
-from tidegate.errors import AlreadyExists, Conflict, Denied, NotFound, Rejected, TidegateError, Unavailable
+from tidegate.errors import AlreadyExists, Conflict, Denied, Expired, NotFound, Rejected, TidegateError, Unavailable
 from tidegate.kube.resources import Resource
 
 _LONGEST: Final = 1024  # of the server's own words; a condition's message is limited
@@ -43,6 +43,8 @@ def failure(request: Request, code: int, body: bytes, retry_after: float | None)
         if reason == "AlreadyExists":
             return AlreadyExists(f"{request.subject} is there already")
         return Conflict(f"{request.subject} was changed by someone else in the meantime; it will be read again")
+    if code == 410:
+        return Expired(f"The API server no longer knows that state of {request.subject}: it is listed anew")
     if code == 401:
         return Denied("The API server does not know who we are: the token or certificate is invalid or has expired")
     if code == 403:

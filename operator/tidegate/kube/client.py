@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
@@ -34,7 +34,10 @@ CONNECTIONS_AT_MOST: Final = 32
 READ_TRIES: Final = 3
 PATIENCE_SECONDS: Final = 5.0  # a longer Retry-After is the caller's to wait for
 
+STREAM_SECONDS: Final = (240, 480)  # of one watch, at random: not all come back at the same time
+
 _MERGE: Final = "application/merge-patch+json"
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -43,6 +46,13 @@ class Listing(NamedTuple):
 
     items: Sequence[Object]
     resource_version: str
+
+
+class Line(NamedTuple):
+    """One line of a watch: ADDED, MODIFIED, DELETED, or BOOKMARK, whose object tells a version and nothing else."""
+
+    type: str
+    obj: Object
 
 
 class Client:
@@ -58,6 +68,7 @@ class Client:
         self._manager: Mapping[str, str] = {"fieldManager": manager}
         self._counted = counted
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None  # a watch keeps its connection: none of the few above
         self._authorization: str | None = None
 
     @classmethod
@@ -75,9 +86,11 @@ class Client:
 
     async def close(self) -> None:
         """End all connections. The client may be used again; it then opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        sessions = (self._session, self._streams)
+        self._session = self._streams = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
     # ---- reads
 
@@ -100,6 +113,25 @@ class Client:
         Items say their kind, which a server leaves out in lists. `labels` is a selector as kubectl takes it.
         `resource_version="0"` reads the server's cache: cheap, maybe old.
         """
+        items: list[Object] = []
+        version = ""
+        async for page in self.pages(
+            resource, namespace, labels=labels, resource_version=resource_version, metadata_only=metadata_only
+        ):
+            items.extend(page.items)
+            version = page.resource_version
+        return Listing(items, version)
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        resource_version: str | None = None,
+        metadata_only: bool = False,
+    ) -> AsyncIterator[Listing]:
+        """As `list`, chunk by chunk, for who need not hold them all at once. Raises Expired after a long pause."""
         request = Request("list", resource, namespace, None)
         accept = _METADATA_LIST if metadata_only else "application/json"
         query = {"limit": str(CHUNK)}
@@ -108,15 +140,50 @@ class Client:
         if resource_version is not None:
             query["resourceVersion"] = resource_version
         named = {} if metadata_only else {"apiVersion": resource.api_version, "kind": resource.kind}
-        items: list[Object] = []
         while True:
             page = await self._read(request, resource.path(namespace), query, accept)
-            items.extend({**named, **item} for item in page.get("items") or ())
             metadata = page.get("metadata") or {}
+            items = [{**named, **item} for item in page.get("items") or ()]
+            yield Listing(items, str(metadata.get("resourceVersion", "")))
             token = metadata.get("continue")
             if not token:
-                return Listing(items, str(metadata.get("resourceVersion", "")))
+                return
             query = {key: value for key, value in query.items() if key != "resourceVersion"} | {"continue": token}
+
+    async def watch(
+        self, resource: Resource, namespace: str | None, resource_version: str, *, metadata_only: bool = False
+    ) -> AsyncIterator[Line]:
+        """What happens to the kind from that version on, until the server ends the stream: go on from the last line's.
+
+        Raises Expired, Denied, Unavailable.
+        """
+        request = Request("watch", resource, namespace, None)
+        seconds = random.randint(*STREAM_SECONDS)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(seconds),
+        }
+        headers = {"Accept": _METADATA if metadata_only else "application/json"}
+        if authorization := self.access.authorization():
+            headers["Authorization"] = authorization
+        code, url = "none", self.access.server + resource.path(namespace)
+        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=seconds + TOTAL_SECONDS)
+        try:
+            async with self._streaming().get(
+                url, params=query, headers=headers, timeout=limits, allow_redirects=False
+            ) as response:
+                code = str(response.status)
+                if response.status >= 400:
+                    raise failure(request, response.status, await response.read(), None)
+                async for line in _lines(response.content):
+                    yield _line(request, line)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise silence(request, error, TOTAL_SECONDS) from None
+        finally:
+            if self._counted is not None:
+                self._counted(request.verb, request.resource, code)
 
     async def serves(self, resource: Resource) -> bool:
         """Whether the API server knows the kind. Raises Unavailable."""
@@ -253,14 +320,44 @@ class Client:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            tls = self.access.tls()
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS_AT_MOST, ssl=True if tls is None else tls),
-                timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, connect=CONNECT_SECONDS),
-                headers={"User-Agent": f"tidegate/{__version__}", "Accept": "application/json"},
-                trust_env=False,
-            )
+            self._session = self._new_session(CONNECTIONS_AT_MOST)
         return self._session
+
+    def _streaming(self) -> aiohttp.ClientSession:
+        if self._streams is None or self._streams.closed:
+            self._streams = self._new_session(limit=0)
+        return self._streams
+
+    def _new_session(self, limit: int) -> aiohttp.ClientSession:
+        tls = self.access.tls()
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, ssl=True if tls is None else tls),
+            timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, connect=CONNECT_SECONDS),
+            headers={"User-Agent": f"tidegate/{__version__}", "Accept": "application/json"},
+            trust_env=False,
+        )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Line by line. A line may be longer than the reader's own limit: annotations alone may have 256 KiB."""
+    rest = b""
+    async for piece in content.iter_any():
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
+
+
+def _line(request: Request, text: bytes) -> Line:
+    """Raises Expired and what else the server may say in the midst of a stream."""
+    try:
+        line = json.loads(text)
+        type_, obj = str(line["type"]), line["object"]
+    except (ValueError, KeyError, TypeError):
+        raise Unavailable(f"A line of the watch of {request.subject} is not JSON: is a proxy between?") from None
+    if type_ == "ERROR":
+        raise failure(request, int(obj.get("code") or 500), json.dumps(obj).encode(), None)
+    return Line(type_, obj)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -32,7 +32,7 @@ class Cluster:
     # ---- reads
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """The object as the store has it."""
+        """The object as the store has it: of ConfigMaps and Secrets its metadata."""
         return self.store.get(resource, namespace, name)
 
     def text(self, resource: Resource, namespace: str, name: str) -> bytes | None:
@@ -61,8 +61,9 @@ class Cluster:
         return self._newest(resource, obj)
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """From the store; from the server, where a write of ours to it has ended without an answer."""
-        if self.unsure(resource, namespace, name) or not self.store.watches(resource):
+        """From the store; from the server what the store does not hold whole, and where a write of ours to it has ended
+        without an answer."""
+        if self.unsure(resource, namespace, name) or not self.store.holds(resource):
             return await self.fresh(resource, namespace, name)
         return self.get(resource, namespace, name)
 
@@ -144,7 +145,7 @@ class Cluster:
 
     def _newest(self, resource: Resource, obj: Object) -> Object:
         """What was read, unless the watch was faster."""
-        if not self.store.watches(resource):
+        if not self.store.holds(resource):
             return obj
         key = key_of(obj)
         known = self.store.get(resource, key.namespace, key.name)

@@ -67,6 +67,7 @@ REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet")
 CONTROLLERREVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 PODS: Final = Resource("", "v1", "pods", "Pod")
+CONFIGMAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 CRONJOBS: Final = Resource("batch", "v1", "cronjobs", "CronJob")
@@ -86,7 +87,11 @@ WATCHED: Final = (
     PODS,
     JOBS,
 )
-"""What the store holds. All else is read from the server when it is needed."""
+"""What the store holds, and `OUTLINED`. All else is read from the server when it is needed."""
+
+OUTLINED: Final = (CONFIGMAPS, SECRETS)
+"""Of these the store holds the metadata alone, and only of what carries the label `tidegate.dev/release` or is named by
+a Release. A namespace may have thousands of them, with a megabyte each, and what is in most is nobody's business."""
 
 LABELLED_ONLY: Final = frozenset({DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS})
 """Of these only what carries the label `tidegate.dev/release`: they are ours, or nothing to us.

@@ -14,11 +14,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from tidegate.api.configuration import Mention, mentions
 from tidegate.api.meta import LABEL_MANAGED_BY, LABEL_RELEASE, MANAGED_BY
 from tidegate.kube.resources import (
     DEPLOYMENTS,
     HTTPROUTES,
     LABELLED_ONLY,
+    OUTLINED,
     RELEASES,
     SERVICES,
     WATCHED,
@@ -48,7 +50,7 @@ class _Entry:
     uid: str
     version: int
     release: str  # value of the label; "" without
-    names: frozenset[str]  # what it names of other objects: Services of a route, routes of a Release
+    names: frozenset[str]  # what it names of other objects: Services of a route, routes and configuration of a Release
     body: bytes
 
 
@@ -60,7 +62,7 @@ class _Grave(NamedTuple):
 class Store:
     """One replica's view of the watched kinds. Not for threads: one event loop reads and writes it."""
 
-    def __init__(self, watched: Collection[Resource] = WATCHED) -> None:
+    def __init__(self, watched: Collection[Resource] = (*WATCHED, *OUTLINED)) -> None:
         self._entries: dict[Resource, dict[Key, _Entry]] = {resource: {} for resource in watched}
         self._by_namespace: defaultdict[tuple[Resource, str], set[str]] = defaultdict(set)
         self._by_release: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
@@ -68,6 +70,7 @@ class Store:
         self._graves: OrderedDict[_Place, _Grave] = OrderedDict()
         self._synced: set[Resource] = set()
         self._lately: OrderedDict[_Place, tuple[_Entry, Object]] = OrderedDict()  # the one used last is the last
+        self._unseen: dict[Resource, str] = {}
 
     # ---- writes
 
@@ -89,11 +92,14 @@ class Store:
             return False
         labels = obj["metadata"].get("labels") or {}
         release = str(labels.get(LABEL_RELEASE) or "")
+        if resource in OUTLINED and not release and not self.releases_mentioning(resource, key):
+            return self._let_go(resource, key, known)
         if resource in LABELLED_ONLY and not release:
             return self.drop(resource, key.namespace, key.name, uid, version)
         if known is not None:
             self._forget(resource, key, known)
-        entry = _Entry(uid, version, release, frozenset(_named(resource, obj)), _compact(resource, obj))
+        body = _outline(resource, obj, bool(release)) if resource in OUTLINED else _compact(resource, obj)
+        entry = _Entry(uid, version, release, frozenset(_named(resource, obj)), body)
         entries[key] = entry
         self._by_namespace[resource, key.namespace].add(key.name)
         if release:
@@ -167,6 +173,15 @@ class Store:
         """The Releases of the namespace with a component whose traffic goes by this HTTPRoute."""
         return [Key(namespace, name) for name in sorted(self._by_name.get((RELEASES, namespace, route), ()))]
 
+    def releases_mentioning(self, resource: Resource, key: Key) -> Sequence[Key]:
+        """The Releases of the namespace whose templates name this ConfigMap or Secret: those in them, and those of the
+        Deployments that they may use."""
+        name = _mentioned(Mention(resource.kind, key.name))
+        found = set(self._by_name.get((RELEASES, key.namespace, name), ()))
+        for deployment in self._by_name.get((DEPLOYMENTS, key.namespace, name), ()):
+            found.add(self.release_of(DEPLOYMENTS, key.namespace, deployment))
+        return [Key(key.namespace, release) for release in sorted(found)]
+
     def keys(self, resource: Resource) -> Sequence[Key]:
         """Where all objects of the kind live, in no order."""
         return list(self._of(resource))
@@ -194,6 +209,10 @@ class Store:
         """Whether the kind is kept here."""
         return resource in self._entries
 
+    def holds(self, resource: Resource) -> bool:
+        """Whether objects of the kind are kept here whole."""
+        return self.watches(resource) and resource not in OUTLINED
+
     def size(self, resource: Resource) -> int:
         """How many objects of the kind there are."""
         return len(self._of(resource))
@@ -206,15 +225,29 @@ class Store:
 
     @property
     def all_synced(self) -> bool:
-        """Whether that is so for every watched kind."""
-        return self._synced.issuperset(self._entries)
+        """Whether that is so for every kind whose objects are kept whole."""
+        return self._synced.issuperset(resource for resource in self._entries if resource not in OUTLINED)
 
     def mark_synced(self, resource: Resource) -> None:
         """All that existed when this process started has arrived."""
         self._of(resource)
         self._synced.add(resource)
 
+    def unseen(self, resource: Resource) -> str:
+        """Why nobody tells of this kind, in a sentence; "" where somebody does."""
+        return self._unseen.get(resource, "")
+
+    def mark_unseen(self, resource: Resource, sentence: str) -> None:
+        """For a kind that need not be seen for the others to be worked on; "" when it is seen again."""
+        self._unseen[resource] = sentence
+
     # ---- inside
+
+    def _let_go(self, resource: Resource, key: Key, known: _Entry | None) -> bool:
+        """It exists, but is none of ours to know."""
+        if known is not None:
+            self._forget(resource, key, known)
+        return False
 
     def _of(self, resource: Resource) -> dict[Key, _Entry]:
         entries = self._entries.get(resource)
@@ -288,6 +321,18 @@ def _managers_of_replicas(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, 
             yield {**kept, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
 
 
+def _outline(resource: Resource, obj: Object, labelled: bool) -> bytes:
+    """Its metadata; of what is only named, no more than tells that it has changed. Never the content of a Secret."""
+    metadata, wanted = obj["metadata"], ["name", "namespace", "uid", "resourceVersion", "deletionTimestamp"]
+    wanted += ["labels", "annotations"] if labelled else []
+    slim = {name: metadata[name] for name in wanted if name in metadata}
+    return _compact(resource, {"metadata": slim})
+
+
+def _mentioned(mention: Mention) -> str:
+    return f"{mention.kind}/{mention.name}"  # no name of an object has a slash
+
+
 def _named(resource: Resource, obj: Object) -> Iterator[str]:
     if resource == HTTPROUTES:
         namespace = obj["metadata"].get("namespace")
@@ -300,3 +345,8 @@ def _named(resource: Resource, obj: Object) -> Iterator[str]:
             traffic = (component.get("kubernetes") or {}).get("traffic") or {}
             if route := (traffic.get("httpRoute") or {}).get("name"):
                 yield str(route)
+            template = (component.get("kubernetes") or {}).get("template") or {}
+            yield from map(_mentioned, mentions(template.get("spec") or {}))
+    elif resource == DEPLOYMENTS and (obj["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != MANAGED_BY:
+        template = (obj.get("spec") or {}).get("template") or {}
+        yield from map(_mentioned, mentions(template.get("spec") or {}))

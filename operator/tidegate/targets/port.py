@@ -69,6 +69,7 @@ class Kept(NamedTuple):
     version: str
     number: int  # rises with every revision kept
     artifacts: tuple[tuple[str, str], ...]  # (part, artifact hash), sorted
+    named: Mapping[str, tuple[Named, ...]] = NOTHING  # by component
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tidegate.api.conditions import Reason
+from tidegate.api.configuration import mentions
 from tidegate.api.grammar import parse_time
 from tidegate.api.meta import FIELD_MANAGER
 from tidegate.api.release import Component
-from tidegate.api.revision import artifact, revision
+from tidegate.api.revision import Named, artifact, revision
 from tidegate.engine.values import Cause, Instance, Reading, State
 from tidegate.errors import Invalid, TidegateError, Transient
 from tidegate.kube import DEPLOYMENTS, SERVICES, Object
@@ -204,9 +205,17 @@ def _as_asked_for(app: App, running: Sequence[Component]) -> App | None:
     version = spec.version if same else templates.version_of(_template(running[0]), running[0])
     release = templates.with_components(app.release, asked if same else running)
     release = release.model_copy(update={"spec": release.spec.model_copy(update={"version": version})})
-    kept = {component.name: named[component.name] for component in running if component.name in named}
+    kept = {component.name: _of(component, named.get(component.name, ())) for component in release.spec.components}
+    kept = {name: each for name, each in kept.items() if each}
     resolved = Resolved(release, kept)
     return App(app.namespace, app.name, app.uid, resolved, app.status, revision(release, kept))
+
+
+def _of(component: Component, named: Sequence[Named]) -> tuple[Named, ...]:
+    """What of it the template names that runs. What only that one names is read as it is: nobody has looked at it."""
+    template = component.kubernetes.template
+    there = mentions(template.spec) if template else {}
+    return tuple(each for each in named if (each.kind, each.name) in there)
 
 
 def _template(component: Component) -> Any:

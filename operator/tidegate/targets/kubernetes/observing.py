@@ -12,18 +12,21 @@ from tidegate.api.release import Component
 from tidegate.engine.values import CLIMBING, FULL, Instance, Reading, State
 from tidegate.kube import CRONJOBS
 from tidegate.targets.kubernetes import adopting, health, pinning, problems
+from tidegate.targets.kubernetes.keeping import lost
 from tidegate.targets.kubernetes.names import app_service_name, labels_of, section, workload_name
 from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.probes import Asked, Prober
+from tidegate.targets.kubernetes.revisions import Revision
 from tidegate.targets.kubernetes.traffic import way_of
 from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.kubernetes.workload import claim_of
-from tidegate.targets.port import Problem, Sight, Size
+from tidegate.targets.port import Kept, Problem, Sight, Size
 
 ROUTE_CHANGED: Final = "RouteChanged"
 SERVICE_SHARED: Final = "ServiceShared"
 CRONJOB_MISSING: Final = "CronJobMissing"
 REVISION_LOST: Final = "RevisionLost"
+CONFIGURATION_LOST: Final = "ConfigurationLost"
 
 UNKNOWN: Final = Reading(None, None)
 
@@ -62,7 +65,7 @@ def observe(
         readings=notes.readings,
         instances=tuple(notes.instances),
         sizes=notes.sizes,
-        kept=tuple(sorted((revision.kept for revision in view.revisions.values()), key=lambda kept: -kept.number)),
+        kept=_kept(view),
         problems=tuple(notes.problems),
         refusals=tuple(notes.refusals),
         occupied=offered.occupied,
@@ -70,6 +73,22 @@ def observe(
         foreign=notes.foreign,
         achieved=notes.achieved,
     )
+
+
+def _kept(view: View) -> tuple[Kept, ...]:
+    """What could be started again, the newest first: not what neither runs nor has its configuration any more."""
+    running = {place.content for place in view.deployments}
+    found = [
+        revision.kept
+        for revision in view.revisions.values()
+        if revision.content in running or not _is_lost(view, revision)
+    ]
+    return tuple(sorted(found, key=lambda kept: -kept.number))
+
+
+def _is_lost(view: View, revision: Revision) -> bool:
+    places = (Place(part, revision.content) for part in revision.named)
+    return any(view.is_lost(place, named) for place in places for named in view.uncopied(place))
 
 
 # ---- how it is reached
@@ -149,6 +168,10 @@ def _observe_place(
     ready = [pod for pod in pods if health.is_ready(pod) and probed.get(pod["metadata"]["uid"], True)]
     state = health.state(deployment, has_service, len(ready), wanted, now)
     component = view.component(place.part)
+    uncopied = view.uncopied(place) if deployment is not None else ()
+    mendable = bool(uncopied) and not any(view.is_lost(place, named) for named in uncopied)
+    if mendable and state is State.READY:
+        state = State.SHORT  # pods that run go on, and no new one starts
     if state is not State.ABSENT or place in view.deployments:
         notes.instances.append(
             Instance(
@@ -156,7 +179,7 @@ def _observe_place(
                 content=place.content,
                 state=state,
                 claim=claim_of(deployment, view.app.uid),
-                sized=sized if has_service else 0,
+                sized=sized if has_service and not mendable else 0,
                 busy_until=way_of(component).busy_until(view, component, place, now) if component else None,
             )
         )
@@ -166,6 +189,11 @@ def _observe_place(
         notes.problems += problems.of_workload(place.part, place.content, deployment, pods)
         uids = {pod["metadata"]["uid"] for pod in pods}
         notes.problems += [Problem(place.part, place.content, *found) for found in prober.findings(view.key, uids)]
+        notes.problems += [
+            Problem(place.part, place.content, CONFIGURATION_LOST, lost(place, view.app.name, named), lasting=True)
+            for named in uncopied
+            if view.is_lost(place, named)
+        ]
         if deployment is not None and not has_service:
             notes.problems.append(_service_missing(place, ref))
 

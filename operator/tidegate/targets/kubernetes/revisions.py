@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tidegate.api.meta import LABEL_MANAGED_BY, LABEL_RELEASE, LABEL_REVISION, LABEL_VERSION, MANAGED_BY, short
 from tidegate.api.release import Component
-from tidegate.api.revision import artifact
+from tidegate.api.revision import Named, artifact
 from tidegate.engine.values import Status, Version
 from tidegate.errors import Permanent
 from tidegate.kube import Object
@@ -33,10 +33,11 @@ class Revision:
     number: int
     components: Mapping[str, Component]
     artifacts: Mapping[str, str]
+    named: Mapping[str, tuple[Named, ...]]  # by component; the content itself is in copies
 
     @property
     def kept(self) -> Kept:
-        return Kept(self.content, self.version, self.number, tuple(sorted(self.artifacts.items())))
+        return Kept(self.content, self.version, self.number, tuple(sorted(self.artifacts.items())), self.named)
 
 
 def body(app: App, number: int) -> Object:
@@ -64,6 +65,7 @@ def body(app: App, number: int) -> Object:
                 component.name: artifact(component, spec.version, app.resolved.named.get(component.name, ()))
                 for component in spec.components
             },
+            "named": {part: [list(each) for each in named] for part, named in sorted(app.resolved.named.items())},
         },
     }
 
@@ -82,6 +84,10 @@ def read(obj: Object) -> Revision | None:
             number=int(obj.get("revision") or 0),
             components={component.name: component for component in components},
             artifacts={str(part): str(value) for part, value in data["artifacts"].items()},
+            named={
+                str(part): tuple(Named(*map(str, each)) for each in named)
+                for part, named in (data.get("named") or {}).items()
+            },
         )
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         name = obj["metadata"]["name"]

@@ -5,27 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tidegate.api.meta import ANNOTATION_CLAIM, short
 from tidegate.api.release import Component, Release
 from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
-from tidegate.errors import AlreadyExists, NotPermitted, Permanent, TidegateError, Transient
-from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Cluster, Key, Object
-from tidegate.targets.kubernetes import adopting, pinning, revisions, taking_down, templates, workload
+from tidegate.errors import NotPermitted, Permanent, Transient
+from tidegate.kube import DEPLOYMENTS, SERVICES, Cluster, Key, Object
+from tidegate.targets.kubernetes import adopting, pinning, taking_down, templates, workload
 from tidegate.targets.kubernetes.departures import Departures
+from tidegate.targets.kubernetes.keeping import Keeper
 from tidegate.targets.kubernetes.names import (
     app_service_name,
-    content_of,
     is_leaving,
     is_ours,
     resource_version,
-    revision_name,
     section,
     workload_name,
 )
 from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.kubernetes.observing import observe
 from tidegate.targets.kubernetes.probes import Prober
+from tidegate.targets.kubernetes.seal import HOME, Seal
+from tidegate.targets.kubernetes.sources import Sources
 from tidegate.targets.kubernetes.traffic import Carrier, Way, Write, own_port, way_of
 from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.port import App, Resolved, Sight
@@ -41,11 +43,15 @@ class KubernetesTarget:
         *,
         clock: Callable[[], float] = time.time,
         prober: Prober | None = None,
+        home: str = HOME,
     ) -> None:
+        """`home` is the namespace of what is the operator's own."""
         self._cluster = cluster
+        self._sources = Sources(cluster, Seal(cluster.client, home))
         self._clock = clock
         self._prober = prober or Prober(wake)
         self._neighbours = Neighbours(cluster, wake)
+        self._keeper = Keeper(cluster, self._sources, self._neighbours)
         self._departures = Departures()
 
     async def close(self) -> None:
@@ -55,7 +61,8 @@ class KubernetesTarget:
 
     async def resolve(self, release: Release) -> Resolved:
         in_force, problems = templates.in_force(self._cluster, release)
-        return Resolved(in_force, problems=problems)
+        resolved = await self._sources.resolve(in_force)
+        return replace(resolved, problems=(*problems, *resolved.problems))
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         return observe(self._view(app), demand, now, self._prober, self._neighbours)
@@ -103,7 +110,7 @@ class KubernetesTarget:
     # ---- what runs
 
     async def start(self, app: App, start: Start) -> None:
-        await self._keep_revision(self._view(app), start.content)
+        await self._keeper.keep_revision(self._view(app), start.content)
         view = self._view(app)
         found = view.component_at(start.part, start.content)
         if found is None:
@@ -112,10 +119,11 @@ class KubernetesTarget:
                 "Ask for a version in the spec."
             )
         component, version = found
+        await self._keeper.keep_copies(view, Place(start.part, start.content))
         await adopting.hold(view, start.part, start.content, self._neighbours)
         await self._start_service(view, component, start.content, version)
         await self._start_deployment(view, component, version, start)
-        await self._prune_revisions(self._view(app))
+        await self._keeper.prune(self._view(app))
 
     async def _start_service(self, view: View, component: Component, content: str, version: str) -> None:
         app, name = view.app, workload_name(view.app.name, component.name, content)
@@ -132,8 +140,8 @@ class KubernetesTarget:
         weighs = way.weighs(view, component, place)
         deployment = await self._cluster.read(DEPLOYMENTS, app.namespace, name)
         if deployment is None:
-            pods = 1 if weighs else wanted
-            body = workload.deployment(app, component, start.content, version, pods, start.claim)
+            pods, named = 1 if weighs else wanted, view.named_at(place)
+            body = workload.deployment(app, component, start.content, version, pods, start.claim, named)
             await self._cluster.create(DEPLOYMENTS, app.namespace, body)
             return
         _check_ours(view, "Deployment", deployment, place)
@@ -164,42 +172,8 @@ class KubernetesTarget:
     async def forget(self, app: App, settled: bool) -> None:
         # `settled` is what was seen a moment ago; what is handed back is decided by what the server says now.
         await taking_down.forget(lambda: self._view(app), self._clock())
+        await self._keeper.remove_copies(self._view(app), [])
         self.dismiss(Key(app.namespace, app.name))
-
-    # ---- revisions
-
-    async def _keep_revision(self, view: View, content: str) -> None:
-        """Keep what the spec asks for now, or what is taken over, if this is about it. Older ones are kept already, or
-        lost."""
-        app = self._asking_for(view, content)
-        if app is None or app.revision in view.revisions:
-            return
-        number = max((revision.number for revision in view.revisions.values()), default=0) + 1
-        try:
-            await self._cluster.create(CONTROLLERREVISIONS, app.namespace, revisions.body(app, number))
-        except AlreadyExists:
-            name = revision_name(app.name, app.revision)
-            there = await self._cluster.fresh(CONTROLLERREVISIONS, app.namespace, name)
-            if there is not None and content_of(there) != app.revision:
-                raise Permanent(
-                    f"ControllerRevision {name} is not of this revision. Delete it, if nobody else needs it."
-                ) from None
-
-    def _asking_for(self, view: View, content: str) -> App | None:
-        candidate = view.app.status.candidate
-        if view.app.revision in (content, candidate.content if candidate else ""):
-            return view.app
-        offered = adopting.offer(view, self._neighbours).adopt
-        return offered if offered is not None and offered.revision == content else None
-
-    async def _prune_revisions(self, view: View) -> None:
-        """Beyond the last ten. It may fail: it is done again at the next start."""
-        for old in revisions.superfluous(view.revisions, view.needed | {view.app.revision}):
-            name = revision_name(view.app.name, old.content)
-            try:
-                await self._cluster.delete(CONTROLLERREVISIONS, view.app.namespace, name)
-            except TidegateError:
-                return
 
     def _view(self, app: App) -> View:
         return View(self._cluster, app, self._departures)

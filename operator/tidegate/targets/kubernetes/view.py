@@ -8,9 +8,11 @@ from typing import Final, NamedTuple
 
 from tidegate.api.meta import LABEL_COMPONENT, LABEL_REVISION, short
 from tidegate.api.release import Component
+from tidegate.api.revision import Named
 from tidegate.engine.values import Version
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, PODS, SERVICES, Cluster, Key, Object, Resource
 from tidegate.targets.kubernetes import pinning
+from tidegate.targets.kubernetes.copies import ABSENT, Copy, of_release
 from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.names import (
     app_service_name,
@@ -100,6 +102,25 @@ class View:
         if revision is None or part not in revision.components:
             return None
         return revision.components[part], revision.version
+
+    def named_at(self, place: Place) -> Sequence[Named]:
+        """What one part of one revision reads beside its images; nothing where that revision is not known."""
+        if place.content == self.app.revision:
+            return self.app.resolved.named.get(place.part, ())
+        revision = self.revisions.get(place.content)
+        return revision.named.get(place.part, ()) if revision else ()
+
+    @cached_property
+    def copies(self) -> Mapping[Named, Copy]:
+        return of_release(self.cluster, self.app.namespace, self.app.name)
+
+    def uncopied(self, place: Place) -> Sequence[Named]:
+        """What it should read and can't: the copies that are gone."""
+        return [each for each in self.named_at(place) if each.content != ABSENT and each not in self.copies]
+
+    def is_lost(self, place: Place, named: Named) -> bool:
+        """Whether a copy that is gone can't be made again: its source has other content by now."""
+        return named not in self.app.resolved.named.get(place.part, ())
 
     def replicas(self, part: str) -> int:
         """Pods at FULL. As the spec says now, for old revisions too: it is the app that is so large."""

@@ -6,13 +6,15 @@ deleted in the foreground, and no GitOps tool must take it for something of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tidegate.api.configuration import Mention, rename
 from tidegate.api.meta import ANNOTATION_CLAIM, LABEL_MANAGED_BY
 from tidegate.api.release import Component
-from tidegate.api.revision import filled_template
+from tidegate.api.revision import Named, filled_template
 from tidegate.kube import Object
+from tidegate.targets.kubernetes.copies import copy_name
 from tidegate.targets.kubernetes.names import (
     ANNOTATION_CONTENT,
     LABEL_NAME,
@@ -27,9 +29,20 @@ _THEIRS: Final = frozenset({LABEL_NAME, LABEL_MANAGED_BY})
 _MOST_DIGITS: Final = 15  # of a claim: anybody may edit an annotation
 
 
-def deployment(app: App, component: Component, content: str, version: str, pods: int, claim: int) -> Object:
-    """The Deployment, for so many pods. Raises Invalid where an image can't be filled in."""
+def deployment(
+    app: App,
+    component: Component,
+    content: str,
+    version: str,
+    pods: int,
+    claim: int,
+    named: Sequence[Named] = (),
+) -> Object:
+    """The Deployment, for so many pods, which read the copies of what is named. Raises Invalid where an image can't be
+    filled in."""
     template = filled_template(component, version, app.name)
+    names = {Mention(each.kind, each.name): copy_name(app.name, each) for each in named}
+    rename(template["spec"], names.get)
     ours = labels(app.name, component.name, content, version)
     metadata: dict[str, Any] = template.get("metadata") or {}
     # What names the app may be what a PodDisruptionBudget or another Service selects by: the template's word counts.

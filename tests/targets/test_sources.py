@@ -1,0 +1,252 @@
+"""What a Release names is resolved once, and anew when it changes; a Secret's hash is keyed, and outlives the key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.kube.fake import FakeApi, Seen, refusal, thing
+from tests.targets.sample import NAMESPACE, UID, component
+from tidegate.api import parse_release
+from tidegate.api.release import Release
+from tidegate.api.revision import Named, artifact, revision
+from tidegate.kube import CONFIGMAPS, RELEASES, SECRETS, Cluster, Object, Resource, Store
+from tidegate.targets.kubernetes import copies
+from tidegate.targets.kubernetes.seal import HOME, NAME, Seal
+from tidegate.targets.kubernetes.sources import Sources
+from tidegate.targets.port import Resolved
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    async with FakeApi() as api:
+        yield api
+
+
+class World:
+    """A Release whose template names a ConfigMap and a Secret, and the store as the operator has it."""
+
+    def __init__(self, api: FakeApi, cluster: Cluster) -> None:
+        self.api, self.cluster = api, cluster
+        self.sources = self.fresh_process()
+        self.people_write(CONFIGMAPS, "settings", colour="green")
+        self.people_write(SECRETS, "db", password="sesame")
+
+    def fresh_process(self) -> Sources:
+        return Sources(self.cluster, Seal(self.cluster.client, HOME))
+
+    def people_write(self, resource: Resource, name: str, **data: str) -> Object:
+        """Also told by the watch."""
+        coded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        written = self.api.put(
+            resource, thing(resource, name, namespace=NAMESPACE, data=coded if resource == SECRETS else data)
+        )
+        self.cluster.store.put(resource, written)
+        return written
+
+    def declared(self, *, optional: bool = False, **changes: Any) -> Release:
+        more: Mapping[str, Any] = {"optional": True} if optional else {}
+        container = {
+            "name": "app",
+            "image": "app:$(version)",
+            "envFrom": [{"configMapRef": {"name": "settings", **more}}, {"secretRef": {"name": "db", **more}}],
+        }
+        document = {
+            "metadata": {"name": "storefront", "namespace": NAMESPACE, "uid": UID},
+            "spec": {
+                "version": "v1",
+                "components": [component(template={"spec": {"containers": [container]}}, **changes)],
+            },
+        }
+        self.cluster.store.put(
+            RELEASES,
+            {**document, "metadata": {**document["metadata"], "resourceVersion": "1"}},  # type: ignore[dict-item]
+        )
+        return parse_release(document)
+
+    async def resolved(self, **changes: Any) -> Resolved:
+        return await self.sources.resolve(self.declared(**changes))
+
+    async def revision(self, **changes: Any) -> str:
+        found = await self.resolved(**changes)
+        assert found.problems == ()
+        return revision(found.release, found.named)
+
+    def reads(self) -> list[str]:
+        return [seen.path for seen in self.api.seen if seen.method == "GET"]
+
+    async def copied(self, named: Named, sources: Sources | None = None) -> None:
+        """As a start would."""
+        sources = sources or self.sources
+        source = await sources.read(NAMESPACE, named)
+        assert source is not None
+        body = copies.body(NAMESPACE, "storefront", named, source, await sources.key(named.kind))
+        await self.cluster.create(copies.resource_of(named.kind), NAMESPACE, body)
+
+
+@pytest.fixture
+async def world(api: FakeApi) -> AsyncIterator[World]:
+    async with api.client() as client:
+        yield World(api, Cluster(client, Store()))
+
+
+async def test_a_changed_configmap_is_a_new_revision_and_the_old_content_is_the_old_one_again(world: World) -> None:
+    before = await world.revision()
+    world.people_write(CONFIGMAPS, "settings", colour="red")
+    changed = await world.revision()
+    assert changed != before
+    world.people_write(CONFIGMAPS, "settings", colour="green")
+    assert await world.revision() == before
+
+
+async def test_a_changed_secret_is_a_new_revision_too(world: World) -> None:
+    before = await world.revision()
+    world.people_write(SECRETS, "db", password="open sesame")
+    assert await world.revision() != before
+
+
+async def test_nothing_is_asked_again_while_nothing_has_changed(world: World) -> None:
+    await world.revision()
+    reads = world.reads()
+    for _ in range(5):
+        await world.revision()
+    assert world.reads() == reads
+
+
+async def test_labels_of_a_source_are_no_content(world: World) -> None:
+    before = await world.revision()
+    body = thing(CONFIGMAPS, "settings", namespace=NAMESPACE, release="storefront", data={"colour": "green"})
+    world.cluster.store.put(CONFIGMAPS, world.api.put(CONFIGMAPS, body))
+    assert await world.revision() == before
+
+
+async def test_the_artifact_of_a_component_is_another_under_another_configuration(world: World) -> None:
+    found = await world.resolved()
+    part = found.release.spec.components[0]
+    named = found.named["graphql"]
+    assert artifact(part, "v1", named) != artifact(part, "v1", (named[0]._replace(content="0" * 64), *named[1:]))
+    assert artifact(part, "v1", named) != artifact(part, "v1")
+
+
+async def test_what_is_not_there_is_told_in_a_sentence_that_says_what_to_do(world: World) -> None:
+    world.api.remove(CONFIGMAPS, NAMESPACE, "settings")
+    world.cluster.store.drop(CONFIGMAPS, NAMESPACE, "settings")
+    (problem,) = (await world.resolved()).problems
+    assert (problem.part, problem.reason, problem.lasting) == ("graphql", "ConfigurationMissing", True)
+    assert problem.sentence == (
+        "ConfigMap settings, which the template of graphql names, is not there. "
+        "Create it in namespace shop, or mark it as optional."
+    )
+
+
+async def test_what_is_optional_may_be_missing_and_its_coming_is_a_change(world: World) -> None:
+    world.api.remove(CONFIGMAPS, NAMESPACE, "settings")
+    world.cluster.store.drop(CONFIGMAPS, NAMESPACE, "settings")
+    before = await world.revision(optional=True)
+    reads = world.reads()
+    assert await world.revision(optional=True) == before
+    assert world.reads() == reads, "what was found missing is not asked for at each look"
+    world.people_write(CONFIGMAPS, "settings", colour="green")
+    assert await world.revision(optional=True) != before
+
+
+async def test_what_is_read_live_is_no_part_of_a_revision(world: World) -> None:
+    before = await world.revision(live=[{"secret": "db"}])
+    world.people_write(SECRETS, "db", password="open sesame")
+    assert await world.revision(live=[{"secret": "db"}]) == before
+    assert not [path for path in world.reads() if "secrets" in path]
+
+
+async def test_the_hash_of_a_secret_can_not_be_guessed_from_its_content(world: World) -> None:
+    (named,) = [each for each in (await world.resolved()).named["graphql"] if each.kind == "Secret"]
+    text = copies.text_of(world.api.objects[SECRETS, NAMESPACE, "db"])
+    assert named.content != hashlib.sha256(text).hexdigest()
+    key = world.api.objects[SECRETS, HOME, NAME]
+    assert len(base64.b64decode(key["data"]["key"])) == 32
+    assert key["immutable"] is True
+
+
+async def test_the_key_is_made_only_where_a_secret_is_named_and_once_by_several_replicas(world: World) -> None:
+    await world.revision(live=[{"secret": "db"}])
+    assert (SECRETS, HOME, NAME) not in world.api.objects
+    first = await world.revision()
+    world.sources = world.fresh_process()
+    assert await world.revision() == first
+
+
+async def test_a_lost_key_begins_no_climb(world: World) -> None:
+    before = await world.resolved()
+    for named in before.named["graphql"]:
+        await world.copied(named)
+    world.api.remove(SECRETS, HOME, NAME)
+    body = thing(
+        SECRETS, "db", namespace=NAMESPACE, release="moved", data=world.api.objects[SECRETS, NAMESPACE, "db"]["data"]
+    )
+    world.cluster.store.put(SECRETS, world.api.put(SECRETS, body))  # as a restored one, another version of it
+    world.sources = world.fresh_process()
+    assert (await world.resolved()).named == before.named
+    world.people_write(SECRETS, "db", password="open sesame")
+    assert (await world.resolved()).named != before.named
+
+
+async def test_after_a_restart_nothing_that_was_copied_is_asked_for(world: World) -> None:
+    before = await world.resolved()
+    for named in before.named["graphql"]:
+        await world.copied(named)
+    reads = world.reads()
+    world.sources = world.fresh_process()
+    assert (await world.resolved()).named == before.named
+    assert world.reads() == reads
+
+
+async def test_what_can_not_be_read_now_is_a_passing_problem(world: World) -> None:
+    async def away(seen: Seen) -> web.Response | None:
+        return refusal(503, "ServiceUnavailable") if seen.path.endswith("/configmaps/settings") else None
+
+    world.api.faults.append(away)
+    (problem,) = (await world.resolved()).problems
+    assert (problem.reason, problem.lasting) == ("ConfigurationUnknown", False)
+
+
+async def test_where_secrets_can_not_be_followed_who_names_one_is_told_what_to_do(world: World) -> None:
+    world.cluster.store.mark_unseen(SECRETS, "A right is missing")
+    (problem,) = (await world.resolved()).problems
+    assert problem.lasting
+    assert "write {secret: db} under `live`" in problem.sentence
+    assert (await world.resolved(live=[{"secret": "db"}])).problems == ()
+
+
+# ---- copies
+
+
+def test_a_copys_name_fits_whatever_its_source_is_called() -> None:
+    named = Named("ConfigMap", "c" * 253, "5d9f0c1e7b" + "0" * 54)
+    name = copies.copy_name("storefront", named)
+    assert len(name) == 253
+    assert name.endswith("-5d9f0c1e7b")
+
+
+async def test_a_copy_is_immutable_ours_and_has_nothing_of_its_sources_metadata(world: World) -> None:
+    world.people_write(SECRETS, "db", password="sesame")
+    source = world.api.objects[SECRETS, NAMESPACE, "db"]
+    source["type"] = "kubernetes.io/service-account-token"
+    source["metadata"] |= {"labels": {"app.kubernetes.io/instance": "argo"}, "annotations": {"managed": "yes"}}
+    (named,) = [each for each in (await world.resolved()).named["graphql"] if each.kind == "Secret"]
+    await world.copied(named)
+    made = world.api.objects[SECRETS, NAMESPACE, copies.copy_name("storefront", named)]
+    assert made["immutable"] is True
+    assert made["type"] == "Opaque"
+    assert made["data"] == source["data"]
+    assert made["metadata"]["labels"] == {
+        "app.kubernetes.io/managed-by": "tidegate",
+        "tidegate.dev/release": "storefront",
+    }
+    assert "managed" not in made["metadata"]["annotations"]
+    assert "ownerReferences" not in made["metadata"]
+    found = copies.of_release(world.cluster, NAMESPACE, "storefront")
+    assert set(found) == {named}
