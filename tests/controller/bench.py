@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from hack.stage import shop
-from tests.controller.scenes import NOW, picture, sight
+from tests.controller.scenes import NOW, picture, resting, sight
+from tests.engine.target import WorldTarget
+from tests.engine.world import Road, World, spec
 from tests.kube.fake import FakeApi
 from tidegate.api import Release, ReleaseStatus, Writer, parse_release
 from tidegate.api.meta import FINALIZER
@@ -23,7 +25,7 @@ from tidegate.controller.plan import wanted_version
 from tidegate.controller.recording import compose
 from tidegate.controller.sampling import Sampler
 from tidegate.controller.settling import Settler
-from tidegate.engine.values import FULL, Effect, Ensure, Phase, Pin, Retire, Start, Status, Version
+from tidegate.engine.values import FULL, Effect, Ensure, Forget, Phase, Status, Version
 from tidegate.errors import TidegateError
 from tidegate.kube import RELEASES, Client, Cluster, Key, Object, Store
 from tidegate.targets.port import App, Problem, Resolved, Sight
@@ -31,10 +33,13 @@ from tidegate.targets.port import App, Problem, Resolved, Sight
 KEY = Key("prod", "shop")
 
 
-class Turned:
-    """A target that shows what a test wants seen, and only notes what it is asked to do."""
+class Turned(WorldTarget):
+    """A target that a test can turn: while `shows` is set that is what is seen, and nothing of what is asked for
+    arrives. It notes what it is asked to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World, uid: str) -> None:
+        super().__init__(world, uid)
+        self.kept |= {OLD.content, NEW.content}
         self.shows: Sight | None = None
         self.unresolved: tuple[Problem, ...] = ()
         self.error: TidegateError | None = None  # of writes of weights
@@ -46,7 +51,9 @@ class Turned:
         return Resolved(release, problems=self.unresolved)
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
-        shown = self.shows or sight(app.status)
+        if self.shows is None:
+            return await super().observe(app, demand, now)
+        shown = self.shows
         sized = tuple(i._replace(sized=FULL, claim=max(i.claim, app.status.attempt)) for i in shown.instances or ())
         return shown if shown.instances is None else replace(shown, instances=sized)
 
@@ -54,24 +61,40 @@ class Turned:
         self.writes += [(now, write) for write in writes]
         if self.error is not None:
             raise self.error
-
-    async def pin(self, app: App, pin: Pin) -> None:
-        self.done.append(pin)
-
-    async def start(self, app: App, start: Start) -> None:
-        self.done.append(start)
-
-    async def retire(self, app: App, retire: Retire) -> None:
-        self.done.append(retire)
+        if self.shows is None:
+            await super().ensure(app, writes, now)
 
     async def forget(self, app: App, settled: bool) -> None:
         if self.forgets is not None:
             raise self.forgets
+        await super().forget(app, settled)
         self.done.append(f"forget {app.name}, settled: {settled}")
 
     def instants(self) -> list[float]:
         """When it was asked to write weights."""
         return [now for now, _ in self.writes]
+
+    def _do(self, effect: Effect) -> None:
+        if not isinstance(effect, Forget):
+            self.done.append(effect)
+        if self.shows is None:
+            super()._do(effect)
+
+
+def promised(status: Status) -> World:
+    """All is as this status promises, and every pod is ready."""
+    seen = sight(status)
+    roads = tuple(
+        Road(part, reading.split or (), reading.move or 0, pin=_pin(status, part))
+        for part, reading in seen.readings.items()
+    )
+    wanted = status.candidate or status.stable
+    assert wanted is not None
+    return World(spec(wanted), status, roads, tuple(seen.instances or ()), now=NOW)
+
+
+def _pin(status: Status, part: str) -> str:
+    return (status.stable and status.stable.runs(part)) or ""
 
 
 class Leader:
@@ -108,10 +131,14 @@ class Listener:
 class Bench:
     """One Release `shop` without guards. `given` puts it there, `look` is one pass."""
 
-    def __init__(self, server: FakeApi, client: Client, *, admission: Admission | None = None) -> None:
+    def __init__(
+        self, server: FakeApi, client: Client, *, admission: Admission | None = None, world: World | None = None
+    ) -> None:
+        """`world` is how another bench has left it: this is the next operator in it."""
         self.server, self.now, self.hurried = server, NOW, 0
         self.cluster = Cluster(client, Store())
-        self.target, self.leader, self.heard = Turned(), Leader(), Listener()
+        self.target = Turned(world or promised(resting(stable=OLD)), "uid-1")
+        self.leader, self.heard = Leader(), Listener()
         settler = Settler(self.cluster, self.target)
         sampler = Sampler(
             connection=lambda namespace, name: None, secret=cast(Any, None), wake=lambda key: None, tick=10.0
@@ -141,6 +168,7 @@ class Bench:
         seen = picture(status, wanted=wanted_version(Resolved(asked), status), release=asked)
         written = compose(seen, status, ReleaseStatus(), Writer(holder="me", epoch=1))
         self.declare({**made, "status": written.document()})
+        self.target.world = promised(status)
 
     def declare(self, body: Mapping[str, Any]) -> None:
         """Somebody writes the object, and the watch tells of it."""

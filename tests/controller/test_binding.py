@@ -178,7 +178,7 @@ async def test_a_policy_is_loosened_midway_and_binds_on_also_after_a_restart(
     assert len(parse_release_status(first.stored()).binding) == 1
 
     # the operator is down when the policy is edited
-    second = Bench(*server)
+    second = Bench(*server, world=first.target.world)
     second.declare(first.stored())
     if how == "loosened":
         put_policy(second, {**ERRORS, "revert": "99%"}, generation=2)

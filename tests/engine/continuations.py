@@ -50,7 +50,9 @@ def _in_a_mood(world: World, mood: Mood) -> World:
         step=gate,
         deaf=frozenset(),
         sick=frozenset(),
-        running=tuple(i._replace(state=State.READY, busy_until=None) for i in world.running),
+        drain=0.0,
+        roads=tuple(road._replace(left=()) for road in world.roads),
+        running=tuple(i._replace(state=State.READY) for i in world.running),
     )
 
 

@@ -130,7 +130,7 @@ def test_no_previous_version_is_kept_that_long_after_an_operator_was_away() -> N
 def test_what_drains_is_not_taken_down() -> None:
     loop = completed(keep=0)
     ends = loop.world.now + 40
-    loop.change(running=tuple(i._replace(busy_until=ends) if i.content == "A" else i for i in loop.world.running))
+    loop.change(roads=tuple(road._replace(left=(("A", ends),)) for road in loop.world.roads))
     loop.run(30)
     assert loop.world.instance("web", "A") is not None
     assert loop.run(20).world.instance("web", "A") is None

@@ -94,8 +94,9 @@ class Releases(RuleBasedStateMachine):
         own=st.booleans(),
         checked=st.booleans(),
         first=st.booleans(),
+        drain=st.sampled_from([0.0, 4.0]),
     )
-    def begin(self, family: str, steps: str, own: bool, checked: bool, first: bool) -> None:
+    def begin(self, family: str, steps: str, own: bool, checked: bool, first: bool, drain: float) -> None:
         self.family = FAMILIES[family]
         declared = spec(
             self.family["A"],
@@ -105,7 +106,8 @@ class Releases(RuleBasedStateMachine):
             keep=5.0,
             tick=1.0,
         )
-        self.world = world(declared, stable=None if first else self.family["A"], parts=both)
+        begun = world(declared, stable=None if first else self.family["A"], parts=both)
+        self.world = begun._replace(drain=drain)
         self.own = own
 
     def _tracks(self, wanted: Version, steps: tuple[Rung, ...], own: bool) -> tuple[Track, ...]:

@@ -7,7 +7,7 @@ effects that are lost or that land late, edits by others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from tidegate.engine import decide, demand
@@ -84,6 +84,7 @@ class Road(NamedTuple):
     token: int = 0  # rises with every write of anybody
     pin: str = ""
     there: bool = True
+    left: tuple[tuple[str, float], ...] = ()  # content -> until when the data plane may still use it
 
 
 class Watch(NamedTuple):
@@ -107,6 +108,7 @@ class World(NamedTuple):
     watch: Watch | None = None  # None: the operator is not running, or has just begun
     deaf: frozenset[str] = frozenset()  # parts whose target takes no writes
     sick: frozenset[str] = frozenset()  # contents whose pods never become ready
+    drain: float = 0.0  # seconds for which what has lost its last share may still be used
     late: tuple[Effect, ...] = ()  # of a leader that stalled: they may land at any time
     confirmed: bool = False
     forgotten: bool | None = None  # let go; whether the traffic was settled
@@ -168,8 +170,8 @@ def look(w: World) -> Observation:
         evidence = Evidence(status.attempt, tuple((part.name, part.move) for part in status.parts))
         verdict = _verdict(w)
     return Observation(
-        readings=tuple((r.part, _read(r)) for r in w.roads),
-        instances=tuple(_against(i, wanted.get((i.part, i.content), 0)) for i in w.running),
+        readings=readings(w),
+        instances=instances(w, wanted),
         watched=watched(w),
         verdict=verdict,
         evidence=evidence,
@@ -180,6 +182,15 @@ def look(w: World) -> Observation:
         adopt=w.others if any(OTHERS in dict(road.split) for road in w.roads) else None,
         confirmed=w.confirmed,
     )
+
+
+def readings(w: World) -> tuple[tuple[str, Reading], ...]:
+    return tuple((road.part, _read(road)) for road in w.roads)
+
+
+def instances(w: World, demand: Mapping[tuple[str, str], int]) -> tuple[Instance, ...]:
+    """What runs, its health against the demand."""
+    return tuple(_busy(w, _against(i, demand.get((i.part, i.content), 0))) for i in w.running)
 
 
 def _read(road: Road) -> Reading:
@@ -208,6 +219,12 @@ def has_road(w: World, part: str) -> bool:
 def _against(instance: Instance, wanted: int) -> Instance:
     too_small = instance.state is State.READY and instance.sized < wanted
     return instance._replace(state=State.SHORT) if too_small else instance
+
+
+def _busy(w: World, instance: Instance) -> Instance:
+    left = [dict(road.left).get(instance.content, 0.0) for road in w.roads if road.part == instance.part]
+    until = max(left, default=0.0)
+    return instance._replace(busy_until=until) if until > w.now else instance
 
 
 def watched(w: World) -> Watched:
@@ -270,7 +287,8 @@ def act(w: World, effect: Effect) -> World:
         case Ensure():
             return _write(w, effect)
         case Pin(part, content):
-            return with_road(w, w.road(part)._replace(pin=content, token=w.road(part).token + 1))
+            road = w.road(part)
+            return w if road.pin == content else with_road(w, road._replace(pin=content, token=road.token + 1))
         case Start():
             return _start(w, effect)
         case Retire():
@@ -289,7 +307,17 @@ def _write(w: World, effect: Ensure) -> World:
     road, expected = w.road(effect.part), effect.expects
     if effect.part in w.deaf or not road.there or (road.stamp, str(road.token)) != (expected.move, expected.token):
         return w
-    return with_road(w, road._replace(split=tuple(sorted(effect.split)), stamp=effect.move, token=road.token + 1))
+    split = tuple(sorted(effect.split))
+    if (road.split, road.stamp) == (split, effect.move):
+        return w
+    return with_road(w, _resplit(w, road, split)._replace(stamp=effect.move))
+
+
+def _resplit(w: World, road: Road, split: tuple[tuple[str, int], ...]) -> Road:
+    left = {content: until for content, until in road.left if content not in dict(split)}
+    if w.drain:
+        left |= {content: w.now + w.drain for content, _ in road.split if content not in dict(split)}
+    return road._replace(split=split, token=road.token + 1, left=tuple(sorted(left.items())))
 
 
 def with_road(w: World, road: Road) -> World:
@@ -314,7 +342,7 @@ def _start(w: World, effect: Start) -> World:
 def _retire(w: World, effect: Retire) -> World:
     old = w.instance(effect.part, effect.content)
     serves = any(effect.content in (*dict(r.split), r.pin) for r in w.roads if r.part == effect.part)
-    if old is None or old.claim != effect.claim or serves:
+    if old is None or old.claim != effect.claim or serves or _busy(w, old).busy_until is not None:
         return w
     return w._replace(running=tuple(i for i in w.running if i != old))
 
@@ -340,7 +368,7 @@ def edit_split(w: World, part: str, /, **shares: float) -> World:
     """Somebody else writes the route."""
     road = w.road(part)
     split = tuple(sorted((content, percent(share)) for content, share in shares.items() if share))
-    return with_road(w, road._replace(split=split, token=road.token + 1))
+    return with_road(w, _resplit(w, road, split))
 
 
 def die(w: World, content: str, state: State = State.LOST) -> World:
