@@ -302,7 +302,8 @@ class Story:
         content = self.world.version(version).content
         for again in range(5):
             try:
-                return await self.world.target.start(self.asking(version), Start(self.part, content, share, claim))
+                await self.world.target.start(self.asking(version), Start(self.part, content, share, claim))
+                return
             except Conflict:  # somebody else wrote the object meanwhile: as the loop does, look and try again
                 if again == 4:
                     raise
