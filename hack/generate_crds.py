@@ -103,12 +103,22 @@ KINDS: Final = (
     Kind(
         ReleasePolicy,
         "relpol",
-        (Column("Environment", ".spec.environment", "What people call the place."), AGE),
+        (
+            Column("Environment", ".spec.environment", "What people call the place."),
+            Column("Ready", f"{READY}.status", "Whether it can be used as it stands."),
+            AGE,
+            Column("Message", f"{READY}.message", "Why not.", wide=True),
+        ),
     ),
     Kind(
         Connection,
         "conn",
-        (Column("Prometheus", ".spec.prometheus.url", "Where it is.", wide=True), AGE),
+        (
+            Column("Ready", f"{READY}.status", "Whether it can be used as it stands."),
+            AGE,
+            Column("Prometheus", ".spec.prometheus.url", "Where it is.", wide=True),
+            Column("Message", f"{READY}.message", "Why not.", wide=True),
+        ),
     ),
     Kind(
         Intervention,

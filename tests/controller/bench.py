@@ -17,6 +17,7 @@ from tidegate.api.meta import FINALIZER
 from tidegate.checks import Checks
 from tidegate.controller.acting import Actor
 from tidegate.controller.admission import Admission
+from tidegate.controller.audience import News
 from tidegate.controller.judging import Judging
 from tidegate.controller.looking import Looker
 from tidegate.controller.loop import Loop
@@ -114,6 +115,7 @@ class Listener:
         self.pictures: list[Picture] = []
         self.recordings: list[Told] = []
         self.lost: list[Key] = []
+        self.news: list[News] = []
 
     def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None:
         self.recordings.append(Told(before, after))
@@ -123,6 +125,9 @@ class Listener:
 
     def seen(self, key: Key, picture: Picture, status: ReleaseStatus) -> None:
         self.pictures.append(picture)
+
+    def told(self, document: Object, item: News) -> None:
+        self.news.append(item)
 
     def gone(self, key: Key) -> None:
         self.lost.append(key)

@@ -3,8 +3,10 @@ tests/integration.)"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from tests.controller.bench import KEY, OLD, Bench
 from tests.controller.scenes import resting
 from tests.controller.waiting import soon
 from tests.kube.fake import FakeApi, Seen, refusal
-from tidegate.controller.admission import BINDINGS, GOOD_FOR, MISSING, NAMES, POLICIES, Admission
+from tidegate.controller.admission import BINDINGS, GOOD_FOR, MISSING, NAMES, POLICIES, UNPROVEN, Admission
 from tidegate.kube import INTERVENTIONS, Client, Key
 
 RAISING = ("Resume", "Promote", "Retry", "Complete")
@@ -31,7 +33,15 @@ class Server:
         self.asked = 0
         self.now = 100.0
         self.woken: list[Key] = []
-        self.admission = Admission(client, self.woken.append, clock=lambda: self.now)
+        self.news = 0
+        self.policies: dict[str, bool] = {}
+        self.admission = Admission(
+            client,
+            self.woken.append,
+            changed=self._changed,
+            told=self.policies.__setitem__,
+            clock=lambda: self.now,
+        )
         api.faults.append(self._answer)
 
     async def _answer(self, seen: Seen) -> web.Response | None:
@@ -41,6 +51,9 @@ class Server:
         if self.refuses:
             return refusal(self.refuses, "Forbidden")
         return web.json_response({"metadata": {}}) if seen.path in self.there else refusal(404, "NotFound")
+
+    def _changed(self) -> None:
+        self.news += 1
 
     async def told(self, key: Key = KEY) -> bool | None:
         """What it says once it knows."""
@@ -77,7 +90,7 @@ async def test_every_policy_and_every_binding_is_needed(
     server.there.remove(missing)
     with caplog.at_level(logging.WARNING):
         assert await server.told() is False
-    assert caplog.messages == [MISSING]
+    assert caplog.messages == [UNPROVEN]
 
 
 async def test_what_we_may_not_see_proves_nothing(server: Server) -> None:
@@ -97,7 +110,39 @@ async def test_it_is_asked_again_after_a_minute_and_not_before(server: Server) -
     assert await server.told() is True
 
 
+async def test_that_they_are_missing_or_there_again_is_news_to_all_once(server: Server) -> None:
+    assert await server.told() is True
+    assert (server.news, server.policies) == (0, dict.fromkeys(NAMES, True)), "all is well, and nobody thought else"
+    gone = {path for path in server.there if path.endswith("tidegate-interventions")}
+    server.there -= gone
+    for _ in range(2):
+        server.now += GOOD_FOR + 1
+        assert await server.told() is False
+    assert (server.news, server.policies) == (1, {"tidegate-releases": True, "tidegate-interventions": False})
+    server.there |= gone
+    server.now += GOOD_FOR + 1
+    assert await server.told() is True
+    assert (server.news, server.policies) == (2, dict.fromkeys(NAMES, True))
+
+
+async def test_who_leads_asks_again_and_again(server: Server) -> None:
+    leads = asyncio.Event()
+    server.there.clear()
+    work = asyncio.create_task(server.admission.run(SimpleNamespace(opened=leads.wait), 0.01))
+    await asyncio.sleep(0.05)
+    assert server.asked == 0
+    leads.set()
+    await soon(lambda: server.admission.known is False)
+    server.there |= {kind.path(None, name) for kind in (POLICIES, BINDINGS) for name in NAMES}
+    await soon(lambda: server.admission.known is True)
+    work.cancel()
+
+
 # ---- what the loop makes of it
+
+
+def unproven(bench: Bench) -> list[dict[str, Any]]:
+    return [each for each in bench.stored()["status"]["conditions"] if each["type"] == "IdentityUnproven"]
 
 
 @pytest.fixture
@@ -116,6 +161,40 @@ def ask(bench: Bench, name: str, action: str, **more: Any) -> None:
 def answer(bench: Bench, name: str) -> dict[str, Any]:
     found: dict[str, Any] = bench.server.objects[INTERVENTIONS, "prod", name].get("status", {})
     return found
+
+
+async def test_that_they_are_missing_stands_in_the_release_while_it_is_so_and_is_written_once(
+    bench: Bench, server: Server
+) -> None:
+    await bench.run(3)
+    assert unproven(bench) == []
+    server.there.clear()
+    assert await server.told() is False
+    await bench.run(3)
+    (condition,) = unproven(bench)
+    assert (condition["status"], condition["reason"]) == ("True", "AdmissionMissing")
+    assert "kubectl apply -k manifests/base" in condition["message"]
+    version = bench.stored()["metadata"]["resourceVersion"]
+    await bench.run(3)
+    assert bench.stored()["metadata"]["resourceVersion"] == version
+
+
+async def test_a_restart_neither_forgets_nor_rewrites_it_before_it_has_asked(bench: Bench, server: Server) -> None:
+    server.there.clear()
+    assert await server.told() is False
+    await bench.run(3)
+    version = bench.stored()["metadata"]["resourceVersion"]
+    server.there |= {kind.path(None, name) for kind in (POLICIES, BINDINGS) for name in NAMES}
+    woken: list[Key] = []
+    afresh = Bench(server.api, server.client, admission=Admission(server.client, woken.append))
+    afresh.now = bench.now
+    afresh.declare(bench.stored())
+    version = afresh.stored()["metadata"]["resourceVersion"]
+    await afresh.look()
+    assert afresh.stored()["metadata"]["resourceVersion"] == version
+    await soon(lambda: woken == [KEY])
+    await afresh.look()
+    assert unproven(afresh) == []
 
 
 async def test_without_the_policies_what_raises_is_refused_with_how_to_install_them(

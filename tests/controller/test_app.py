@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.controller.waiting import soon
-from tests.kube.fake import FakeApi, thing
+from tests.kube.fake import FakeApi, Seen, thing
 from tidegate.controller.app import NotServed, Process, check_served, operate
 from tidegate.controller.metrics import Metrics
 from tidegate.controller.parts import Parts
@@ -92,7 +93,13 @@ async def a_replica(api: FakeApi, settings: Settings = QUICK) -> AsyncIterator[R
 
 @pytest.fixture
 async def api() -> AsyncIterator[FakeApi]:
+    """With the admission policies in force, which have no namespace."""
+
+    async def policies(seen: Seen) -> web.Response | None:
+        return web.json_response({"metadata": {}}) if "admissionregistration" in seen.path else None
+
     async with FakeApi() as api:
+        api.faults.append(policies)
         yield api
 
 
@@ -113,6 +120,7 @@ async def test_at_rest_nothing_is_written_but_the_lease(api: FakeApi) -> None:
         api.put(RELEASES, thing(RELEASES, f"web-{number}"))
     async with a_replica(api) as replica:
         await soon(lambda: bool(replica.built) and len(replica.loop.ended) == 20)
+        await soon(lambda: sum("admissionregistration" in seen.path for seen in api.seen) == 4)  # once in ten minutes
         passes = len(replica.loop.passes)
         api.seen.clear()
         await asyncio.sleep(1.5)

@@ -35,7 +35,8 @@ class World:
         self.urgent: list[Key] = []
         self.gone: list[Key] = []
         self.store = Store()
-        self.intake = Intake(self.store, self._wake, self.gone.append)
+        self.changed: list[Key] = []
+        self.intake = Intake(self.store, self._wake, self.gone.append, lambda resource, key: self.changed.append(key))
         self._version = 0
         for key in (WEB, API, OTHER):
             component = {"name": "c", "kubernetes": {"traffic": {"httpRoute": {"name": f"{key.name}-route"}}}}
@@ -140,3 +141,21 @@ def test_our_own_write_coming_back_wakes_nobody(world: World) -> None:
     world.store.put(RELEASES, status)  # as the answer to our write has
     assert not world.intake.took(RELEASES, "MODIFIED", status)
     assert world.woken == []
+
+
+@pytest.mark.parametrize("resource", [POLICIES, CONNECTIONS])
+def test_what_we_write_of_a_policy_or_connection_ourselves_wakes_nobody(world: World, resource: Resource) -> None:
+    def seen(event: str, version: int, generation: int, uid: str = "one") -> tuple[list[Key], list[Key]]:
+        world.woken.clear()
+        world.changed.clear()
+        obj = thing(resource, "any")
+        obj["metadata"] |= {"uid": uid, "generation": generation, "resourceVersion": str(version)}
+        assert world.intake.took(resource, event, obj)
+        return world.woken, world.changed
+
+    all_of_them = ([API, WEB], [Key("shop", "any")])
+    assert seen("ADDED", 100, 1) == all_of_them
+    assert seen("MODIFIED", 101, 1) == ([], [])
+    assert seen("MODIFIED", 102, 2) == all_of_them
+    assert seen("MODIFIED", 103, 2, uid="made anew") == all_of_them
+    assert seen("DELETED", 104, 2, uid="made anew") == all_of_them

@@ -16,6 +16,7 @@ from tests.kube.fake import FakeApi
 from tidegate.api import ReleaseStatus
 from tidegate.api.meta import FINALIZER
 from tidegate.controller.loop import SLACK, Attention, Loop
+from tidegate.controller.writers import AHEAD
 from tidegate.engine.values import Decision, Instance, Phase, State, Status
 from tidegate.errors import Permanent, Transient, Unavailable
 from tidegate.kube import RELEASES, Cluster, Store
@@ -259,6 +260,50 @@ async def test_a_status_of_a_newer_leader_is_left_alone(bench: Bench) -> None:
     assert await bench.look() is None
     assert bench.server.writes() == []
     assert bench.target.writes == []
+
+
+def claim(bench: Bench, epoch: int) -> None:
+    """Somebody puts that number into the status."""
+    written = bench.stored()
+    bench.declare({**written, "status": {**written["status"], "writer": {"holder": "nobody", "epoch": epoch}}})
+
+
+async def test_an_epoch_that_no_lease_can_have_reached_is_told_and_overwritten(bench: Bench) -> None:
+    bench.given(at_rest(), "v1.0.0")
+    claim(bench, 10**15)
+    await bench.look()
+    assert bench.stored()["status"]["writer"] == {"holder": "me", "epoch": 1}
+    assert [(item.reason, item.warning) for item in bench.heard.news] == [("ForgedWriter", True)]
+    version = bench.stored()["metadata"]["resourceVersion"]
+    await bench.look()
+    assert (len(bench.heard.news), bench.stored()["metadata"]["resourceVersion"]) == (1, version), "once"
+
+
+async def test_a_revert_is_not_silenced_by_a_number_in_the_status(bench: Bench) -> None:
+    bench.given(climbs())
+    claim(bench, 10**15)
+    bench.target.shows = replace(sight(climbs()), instances=without_candidate())
+    await bench.look()
+    assert bench.phase is Phase.REVERTING
+
+
+async def test_an_epoch_that_a_second_operator_could_have_is_told_with_the_way_out_and_left_alone(
+    bench: Bench,
+) -> None:
+    bench.given(at_rest(), "v1.0.0")
+    claim(bench, int(bench.now // 60) + AHEAD)
+    bench.leader.sure = False
+    assert await bench.look() is None
+    assert bench.heard.news == [], "it may be we who are deposed"
+    bench.leader.sure = True
+    assert await bench.look() is None
+    (item,) = bench.heard.news
+    assert item.reason == "WrittenByNewerLeader"
+    assert "kubectl patch release shop --subresource=status --type=merge" in item.note
+    assert bench.server.writes() == []
+    bench.declare({**bench.stored(), "status": {**bench.stored()["status"], "writer": None}})
+    assert await bench.look() is None
+    assert len(bench.heard.news) == 1, "the way out was taken"
 
 
 # ---- watching

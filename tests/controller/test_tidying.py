@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.controller.waiting import soon
 from tests.kube.fake import FakeApi, Seen, refusal, thing
 from tidegate.api.grammar import format_time
+from tidegate.controller.lease import Gate, Term
 from tidegate.controller.tidying import KEPT, Tidying
 from tidegate.kube import INTERVENTIONS, RELEASES, Cluster, Store
 
@@ -61,6 +62,16 @@ class World(NamedTuple):
 async def world() -> AsyncIterator[World]:
     async with FakeApi() as api, api.client() as client:
         yield World(api, Cluster(client, Store()), Leader())
+
+
+async def test_under_the_usual_lease_there_is_time_to_remove(world: World) -> None:
+    """The default Lease is renewed all the time, and never ours for longer than its 15 s."""
+    world.release()
+    world.written("old", answered=BEGAN)
+    term, now = Term(), 100.0
+    gate = Gate(lambda: now + 2 * term.retry)
+    gate.open(1, now + term.renew, now + term.lease * 0.95)
+    assert await Tidying(world.cluster, gate, wall=lambda: BEGAN + KEPT + 1).once() == 1
 
 
 async def test_an_answer_stands_for_thirty_days(world: World) -> None:

@@ -26,7 +26,11 @@ class Watched:
     def __init__(self) -> None:
         self.store = Store()
         self.lines: list[tuple[Resource, str | None, Key]] = []
+        self.counts: list[tuple[str, str, str]] = []
         self._intake = Intake(self.store, lambda key, first: None, lambda key: None)
+
+    def counted(self, verb: str, resource: Resource, code: str) -> None:
+        self.counts.append((verb, resource.full_name, code))
 
     def took(self, resource: Resource, event: str | None, obj: Object) -> None:
         self.lines.append((resource, event, key_of(obj)))
@@ -41,7 +45,16 @@ async def watching(api: FakeApi, *namespaces: str) -> AsyncIterator[Watched]:
     watched = Watched()
     started = asyncio.Event()
     access = api.access()
-    task = asyncio.create_task(watch(access, watched.took, namespaces=namespaces, started=started, resources=RESOURCES))
+    task = asyncio.create_task(
+        watch(
+            access,
+            watched.took,
+            namespaces=namespaces,
+            started=started,
+            resources=RESOURCES,
+            counted=watched.counted,
+        )
+    )
     try:
         await soon(started.is_set)
         await soon(lambda: sum(seen.watches for seen in api.seen) >= len(RESOURCES) * max(1, len(namespaces)))
@@ -67,6 +80,13 @@ async def test_what_is_there_and_what_comes_changes_and_goes_arrives_and_nothing
         api.remove(RELEASES, "shop", "api")
         await soon(lambda: watched.names(RELEASES) == {"web"})
     assert api.writes() == []
+
+
+async def test_what_the_watches_ask_of_the_api_server_is_counted(api: FakeApi) -> None:
+    async with watching(api) as watched:
+        each = {(verb, resource.full_name, "200") for resource in RESOURCES for verb in ("list", "watch")}
+        await soon(lambda: each <= set(watched.counts))
+        await soon(lambda: len(watched.counts) == len(api.seen))  # each request once
 
 
 async def test_our_finalizer_is_left_alone(api: FakeApi) -> None:

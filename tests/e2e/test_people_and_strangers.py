@@ -101,3 +101,14 @@ def test_deletion_midway_leaves_the_last_good_version_and_no_orphans(shop: Shop)
     assert not shop.api.list("ControllerRevision", shop.namespace)
     assert all(r.code == 200 for r in load.requests())
     assert {r.version for r in load.requests(since=gone + 1)} == {"v1.0.0"}
+
+
+def test_a_number_written_into_the_status_silences_nobody(shop: Shop) -> None:
+    shop.given_live("v1.0.0")
+    writer = shop.status()["writer"]
+    forged = {"status": {"writer": {"holder": "nobody", "epoch": 10**12}}}
+    shop.api.merge("Release", shop.namespace, "shop", forged, subresource="status")
+    eventually(lambda: shop.status()["writer"] == writer, 15, "the writer is who it was")
+    eventually(
+        lambda: [e for e in shop.api.list("Event", shop.namespace) if e["reason"] == "ForgedWriter"], 10, "it is told"
+    )

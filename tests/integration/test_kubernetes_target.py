@@ -13,6 +13,7 @@ from tidegate.errors import NotPermitted, Permanent, Transient
 from tidegate.kube import (
     CONTROLLERREVISIONS,
     DEPLOYMENTS,
+    ENDPOINTSLICES,
     PODS,
     SERVICES,
 )
@@ -165,6 +166,35 @@ async def test_what_serves_behind_the_service_already_stands_before_a_first_vers
     assert reasons[0] == "ServiceNotKnownYet"
     assert reasons[-1] == "ServiceInUse"
     assert world.woken
+
+
+async def test_endpoints_written_by_hand_stand_before_a_first_version_until_they_are_gone(
+    world: Shop, story: Story
+) -> None:
+    written = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "legacy", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [
+            {"addresses": ["192.0.2.1"]},
+            {"addresses": ["192.0.2.2"], "conditions": {"ready": False}},
+        ],
+    }
+    await world.client.create(ENDPOINTSLICES, world.namespace, written)
+
+    async def occupied_by(reason: str) -> str:
+        for _ in range(100):
+            found = (await story.look()).occupied
+            if [problem.reason for problem in found] == ([reason] if reason else []):
+                return found[0].sentence if found else ""
+            await asyncio.sleep(0.3)
+        raise AssertionError(f"not seen: {reason or 'nothing'}")
+
+    assert "endpoints that somebody has written for it (1)" in await occupied_by("ServiceInUse")
+    await world.client.delete(ENDPOINTSLICES, world.namespace, "legacy")
+    await occupied_by("")
 
 
 # ---- the end

@@ -18,7 +18,7 @@ from typing import Protocol
 import pytest
 
 from tidegate.api import Guard
-from tidegate.errors import NotFound
+from tidegate.errors import NotFound, Transient
 from tidegate.metrics import Secrets, Source, Window
 from tidegate.stats import Counts, Data, Histogram, Measurement, Value
 
@@ -272,6 +272,20 @@ class SourceContract:
             world.trouble = None
             assert (await story.measure(world.ratio)).shape == Counts(part=5 * number, total=15 * number)
             assert (await story.measure(world.level)).shape == Value(42)
+
+    async def test_whether_it_can_be_reached_is_known_without_any_number(self, world: World, story: Story) -> None:
+        await story.source.reach(world.now)
+        for trouble in Trouble:
+            world.trouble = trouble
+            with pytest.raises(Transient) as error:
+                await story.source.reach(world.now)
+            assert error.value.message, trouble
+            assert SECRET not in error.value.message, trouble
+            assert WORDS not in error.value.message, trouble
+            world.trouble = None
+            await story.source.reach(world.now)
+        with pytest.raises(NotFound, match="Secret access is not there"):
+            await story.another(_no_secret).reach(world.now)
 
     async def test_a_question_that_is_given_up_leaves_the_source_as_it_was(self, world: World, story: Story) -> None:
         await story.begin("v2")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tests.metrics.contract import Trouble
 from tests.metrics.prometheus_world import PrometheusWorld
 from tidegate.api import Guard
-from tidegate.errors import TidegateError
+from tidegate.errors import TidegateError, Transient
 from tidegate.metrics import Secrets, Window
 from tidegate.stats import Counts, Data, Histogram, Measurement, Shape, Value
 
@@ -97,6 +97,12 @@ class NumbersSource:
             return await self._measure(guard, values["version"], window)
         finally:
             self.waiting -= 1
+
+    async def reach(self, now: float) -> None:
+        if self._secrets is not None:
+            await self._secrets("access", "token")
+        if self._world.trouble is not None:
+            raise Transient(self._world.trouble)
 
     async def close(self) -> None:
         self.closed = True

@@ -22,12 +22,14 @@ from tests.metrics.stub import (
     WARM,
     Stub,
     measure,
+    no_secrets,
     scrapes,
     source,
     unreachable,
 )
 from tests.metrics.test_answers import ANSWERS
 from tidegate.api import Guard
+from tidegate.errors import NotFound, Transient
 from tidegate.metrics import Window
 from tidegate.metrics import prometheus as module
 from tidegate.stats import Counts, Data, Histogram, Value
@@ -302,6 +304,24 @@ async def test_a_secret_that_is_not_there_is_told() -> None:
     assert (measured.data, measured.sentence) == (
         Data.PROVIDER_ERROR, "Connection metrics: Secret s is not there",
     )  # fmt: skip
+
+
+async def test_a_source_that_answers_can_be_reached_and_one_that_does_not_says_why() -> None:
+    stub = Stub()
+    opened = source(stub, no_secrets)
+    await opened.reach(NOW)
+    assert stub.queries == ["vector(1)"]
+    stub.answer = lambda request: httpx.Response(401)
+    with pytest.raises(Transient, match="refuses our credentials"):
+        await opened.reach(NOW)
+    stub.answer = unreachable
+    with pytest.raises(Transient, match="can't be reached"):
+        await opened.reach(NOW)
+    await opened.close()
+    guarded = source(Stub(), no_secrets, bearerToken={"secretKeyRef": {"name": "s", "key": "token"}})
+    with pytest.raises(NotFound, match="Secret s is not there"):
+        await guarded.reach(NOW)
+    await guarded.close()
 
 
 def test_the_answers_of_the_stub_are_as_recorded_ones() -> None:

@@ -26,6 +26,8 @@ class ConditionType(StrEnum):
     """Every guard sees data and none is beyond a limit."""
     REVERTED = "Reverted"
     """The last attempt was turned back."""
+    IDENTITY_UNPROVEN = "IdentityUnproven"
+    """Nobody proves who writes an Intervention. It is there only while it is true."""
 
 
 class Reason(StrEnum):
@@ -75,10 +77,17 @@ class Reason(StrEnum):
     SERVICE_IN_USE = "ServiceInUse"
     DEPENDENCY_DOWN = "DependencyDown"
     INTERNAL_ERROR = "InternalError"
+    ADMISSION_MISSING = "AdmissionMissing"
     # available
     STABLE_SERVES = "StableServes"
     STABLE_LOST = "StableLost"
     NO_STABLE = "NoStable"
+    # policies and Connections
+    IN_FORCE = "InForce"
+    REACHABLE = "Reachable"
+    UNREACHABLE = "Unreachable"
+    SECRET_MISSING = "SecretMissing"
+    CONNECTION_MISSING = "ConnectionMissing"
     # guards and gates
     ALL_PASS = "AllPass"
     NO_GUARDS = "NoGuards"

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from tidegate.api.grammar import Reference
 from tidegate.api.meta import Meta
 from tidegate.api.policy import NamePattern, matches
+from tidegate.api.readiness import ReadinessField
 from tidegate.api.schema import Matching, Model, Rule, Schema, words
 
 
@@ -116,6 +117,8 @@ class Connection(Model):
     metadata: Meta
     spec: ConnectionSpec
     """How to reach it."""
+    status: ReadinessField
+    """Whether it can be used as it stands. Only the operator writes it."""
 
     def allows_guards_of(self, release: str) -> bool:
         """Whether guards that are judged for the Release of that name, its own and its policies', may ask."""

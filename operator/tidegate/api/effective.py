@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from tidegate.api.grain import share_done
 from tidegate.api.grammar import ZERO, Percent, format_duration
-from tidegate.api.ladder import DEFAULT_LADDER, Step
+from tidegate.api.ladder import DEFAULT_LADDER, Step, ladder_text
 from tidegate.api.policy import Defaults, LadderBounds, ReleasePolicy
 from tidegate.api.release import Deadlines, Release
 from tidegate.api.rules import OwnedGuard, PolicyRules, rules_of, together
@@ -72,7 +72,7 @@ def effective(release: Release, policies: Iterable[ReleasePolicy], kept: Iterabl
 
     said = spec.deadlines or Deadlines()
 
-    steps, whose = defaults.pick("steps", spec.steps, lambda given: given.steps, DEFAULT_LADDER, _ladder_text)
+    steps, whose = defaults.pick("steps", spec.steps, lambda given: given.steps, DEFAULT_LADDER, ladder_text)
     keep_previous = defaults.duration(
         "keepPrevious", spec.keep_previous, lambda given: given.keep_previous, DEFAULT_KEEP_PREVIOUS
     )
@@ -147,12 +147,6 @@ class _Merge:
     ) -> float:
         """`pick` for seconds, where nobody asks whose it is."""
         return self.pick(field, own, default_of, otherwise, format_duration)[0]
-
-
-def _ladder_text(steps: Sequence[Step]) -> str:
-    return ", ".join(
-        f"{step.weight.text} for {format_duration(step.hold)}" if step.hold else step.weight.text for step in steps
-    )
 
 
 def _violations(whose: str, steps: Sequence[Step], rules: Sequence[PolicyRules]) -> Iterable[str]:

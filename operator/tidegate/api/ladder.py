@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from tidegate.api.grammar import FULL, Duration, Percent, is_percent_cel, percent_cel
+from tidegate.api.grammar import FULL, Duration, Percent, format_duration, is_percent_cel, percent_cel
 from tidegate.api.schema import Model, Rule, Schema
 
 
@@ -59,3 +60,10 @@ DEFAULT_LADDER: Final[tuple[Step, ...]] = tuple(
     Step(weight=Percent.parse(weight), hold=15 * 60.0) for weight in (10, 50, 100)
 )
 """10, 50 and 100 %, a quarter of an hour each: what counts when neither the Release nor a policy says otherwise."""
+
+
+def ladder_text(steps: Iterable[Step]) -> str:
+    """A ladder in a sentence, as in "10 % for 15m, 100 %"."""
+    return ", ".join(
+        f"{step.weight.text} for {format_duration(step.hold)}" if step.hold else step.weight.text for step in steps
+    )

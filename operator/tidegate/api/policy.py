@@ -11,6 +11,7 @@ from tidegate.api.guard import Guard
 from tidegate.api.ladder import Ladder
 from tidegate.api.meta import Meta
 from tidegate.api.named import BY_NAME, MERGED_BY_NAME
+from tidegate.api.readiness import ReadinessField
 from tidegate.api.release import Deadlines
 from tidegate.api.schema import Matching, Model, Schema
 
@@ -93,6 +94,8 @@ class ReleasePolicy(Model):
     metadata: Meta
     spec: ReleasePolicySpec
     """What Releases must satisfy."""
+    status: ReadinessField
+    """Whether it can be used as it stands. Only the operator writes it."""
 
     def applies_to(self, release: str) -> bool:
         """Whether it applies to the Release of that name."""

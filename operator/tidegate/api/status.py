@@ -273,8 +273,8 @@ class ReleaseStatus(Part):
     revert: Revert | None = None
     """The revert that is under way or was the last one."""
     conditions: Annotated[tuple[Condition, ...], Schema(list_type="map", list_map_keys=["type"])] = ()
-    """Ready, Reconciling, Stalled, Available, GatesOpen, GuardsHealthy and Reverted, each with a reason and a
-    sentence."""
+    """Ready, Reconciling, Stalled, Available, GatesOpen, GuardsHealthy and Reverted, each with a reason and a sentence;
+    IdentityUnproven only while it is true."""
 
     @field_validator("phase", mode="before")
     @classmethod

@@ -112,7 +112,7 @@ def _reasons(view: View, now: float) -> Iterator[str]:
             yield f"{component.name}: lowered by hand since {since}. To go on: tidegate resume {view.name}"
     if view.climbing:
         yield from _holds(view, now)
-    yield from _policies(view)
+    yield from _platform(view)
     for owed in status.owed:
         yield f"{_OWED.get(owed.debt, owed.debt)}: since {ago(owed.since, now)}"
     gates = view.current(ConditionType.GATES_OPEN)
@@ -122,7 +122,10 @@ def _reasons(view: View, now: float) -> Iterator[str]:
         yield f"{status.recall.version.version} is started beside what serves, and takes over when it is ready"
 
 
-def _policies(view: View) -> Iterator[str]:
+def _platform(view: View) -> Iterator[str]:
+    unproven = view.current(ConditionType.IDENTITY_UNPROVEN)
+    if unproven is not None and unproven.status == "True":
+        yield unproven.message
     for binding in view.status.binding:
         if binding.loosened:
             yield f"policy {binding.policy} asks for less by now; what it asked goes on until the next climb"

@@ -15,14 +15,18 @@ from typing import Final, Protocol, TypeAlias
 
 from tidegate.api.meta import GROUP
 from tidegate.controller import logs
+from tidegate.controller.acting import limit_under
+from tidegate.controller.admission import Admission
 from tidegate.controller.assembly import build
 from tidegate.controller.events import Reporter
 from tidegate.controller.health import Health, Pulse
+from tidegate.controller.inspecting import Inspector
 from tidegate.controller.intake import Intake
 from tidegate.controller.lease import Elector, LeaseLost
 from tidegate.controller.metrics import Metrics
 from tidegate.controller.parts import Parts
 from tidegate.controller.queue import LONGEST_PASS, Queue
+from tidegate.controller.secrets import SecretValues
 from tidegate.controller.settings import Settings
 from tidegate.controller.sweep import Sweep
 from tidegate.controller.tidying import Tidying
@@ -129,7 +133,7 @@ class Process:
         self._began = asyncio.get_running_loop().time()
         self.store = Store()
         self.queue: Queue[Key] = Queue()
-        self._intake = Intake(self.store, self.queue.add, self._gone)
+        self._intake = Intake(self.store, self.queue.add, self._gone, self._changed)
         self._sweep = Sweep(client, self._intake, metrics, namespaces=settings.namespaces, period=settings.sweep)
         self._outlines = Outlines(
             client, self.store, self._took_outline, self._outline_vanished, namespaces=settings.namespaces
@@ -145,9 +149,15 @@ class Process:
         self.gate = self._elector.gate
         self._pulse = Pulse(metrics)
         cluster = Cluster(client, self.store)
-        self._tidying = Tidying(cluster, self.gate, period=settings.sweep)
+        limit = limit_under(settings.lease_duration)
+        secret = SecretValues(client).read
+        self._inspector = Inspector(cluster, self.gate, secret, limit=limit, period=settings.sweep)
+        self._tidying = Tidying(cluster, self.gate, limit=limit, period=settings.sweep)
         self._events = Reporter(client, settings.identity)
-        self._loop = build(Parts(settings, home, cluster, self.queue, self.gate, metrics, self._events))
+        self._admission = Admission(client, self.queue.add, changed=self._all, told=metrics.admission)
+        self._loop = build(
+            Parts(settings, home, cluster, self.queue, self.gate, metrics, self._events, self._admission)
+        )
         self.health = Health(
             metrics,
             address=settings.address,
@@ -165,6 +175,7 @@ class Process:
                 self._took,
                 namespaces=self._settings.namespaces,
                 started=self._watch_started,
+                counted=self._metrics.requested,
             ),
             name="watches",
         )
@@ -180,6 +191,7 @@ class Process:
             await _end(leading, stopping)
             await self._elector.release()
             await self._events.flush(_LAST_WORDS)
+            await self._admission.close()
             await self._loop.close()
             await _end(watching)
 
@@ -199,6 +211,8 @@ class Process:
             group.create_task(self._elector.run(), name="elector")
             group.create_task(self._work(), name="work")
             group.create_task(self._tidying.run(), name="tidying")
+            group.create_task(self._inspector.run(), name="inspector")
+            group.create_task(self._admission.run(self.gate, self._settings.sweep), name="admission")
 
     async def _work(self) -> None:
         await self.gate.opened()
@@ -229,6 +243,13 @@ class Process:
 
     def _outline_vanished(self, resource: Resource, key: Key, version: int) -> None:
         self._intake.drop(resource, key, version=version)
+
+    def _changed(self, resource: Resource, key: Key) -> None:
+        self._inspector.changed(resource, key)
+
+    def _all(self) -> None:
+        """Something is news to every Release."""
+        self.queue.add_all(self.store.keys(RELEASES))
 
     def _gone(self, key: Key) -> None:
         self.queue.forget(key)

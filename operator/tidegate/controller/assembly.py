@@ -1,25 +1,20 @@
 """The loop with everything it is made of: the one place that knows every adapter."""
 
-import base64
-from collections.abc import Mapping
-
 from tidegate.api.connection import Connection
 from tidegate.api.parse import parse_connection
-from tidegate.api.permission import refusal_to_connection
 from tidegate.checks import Checks
 from tidegate.controller.acting import Actor, limit_under
-from tidegate.controller.admission import Admission
 from tidegate.controller.audience import Audience
 from tidegate.controller.judging import Judging
 from tidegate.controller.looking import Looker
 from tidegate.controller.loop import Loop
 from tidegate.controller.parts import Parts
 from tidegate.controller.sampling import Sampler
+from tidegate.controller.secrets import SecretValues
 from tidegate.controller.settling import Settler
-from tidegate.errors import Invalid, NotFound, NotPermitted, Permanent
-from tidegate.kube.client import Client
+from tidegate.errors import Invalid
 from tidegate.kube.cluster import Cluster
-from tidegate.kube.resources import CONNECTIONS, SECRETS, Key
+from tidegate.kube.resources import CONNECTIONS, Key
 from tidegate.targets import KubernetesTarget
 
 
@@ -37,12 +32,12 @@ def build(parts: Parts) -> Loop:
     checks = Checks(cluster, wake)
     sampler = Sampler(
         connection=_Connections(cluster).read,
-        secret=_Secrets(cluster.client).read,
+        secret=SecretValues(cluster.client).read,
         wake=hurry,
         tick=parts.settings.tick,
     )
     judging = Judging(sampler)
-    admission = Admission(cluster.client, wake)
+    admission = parts.admission
     settler = Settler(cluster, target)
     return Loop(
         cluster,
@@ -78,24 +73,3 @@ class _Connections:
                 return None  # admission lets none such in; without it, the guard says that it can't be read
             self._parsed[namespace, name] = known
         return known[1]
-
-
-class _Secrets:
-    """One value of one Secret, asked of the server when it is needed and kept nowhere."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def read(self, connection: Connection, name: str, key: str) -> str:
-        namespace = connection.metadata.namespace
-        try:
-            secret = await self._client.get(SECRETS, namespace, name)
-        except NotFound:
-            raise NotFound(f"There is no Secret {name} in namespace {namespace}; create it.") from None
-        labels = secret["metadata"].get("labels")
-        if refused := refusal_to_connection(namespace, name, labels, connection.metadata.name):
-            raise NotPermitted(refused)
-        data: Mapping[str, str] = secret.get("data") or {}
-        if key not in data:
-            raise Permanent(f"Secret {name} has no key {key}; add it, or name another key in the Connection.")
-        return base64.b64decode(data[key]).decode().strip()

@@ -139,6 +139,10 @@ class Audience:
         for token, item in put_back(picture, effects):
             self._tell(document, item, token)
 
+    def told(self, document: Object, item: News) -> None:
+        """What is about no transition."""
+        self._tell(document, item, item.occasion)
+
     def gone(self, key: Key) -> None:
         """The object is no more."""
         self._metrics.forget(key)

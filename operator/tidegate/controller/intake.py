@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tidegate.api.meta import ANNOTATION_MOVE_PREFIX
 from tidegate.kube.resources import (
@@ -22,25 +22,41 @@ from tidegate.kube.resources import (
 )
 from tidegate.kube.store import Store
 
+_TOLD_OF: Final = (POLICIES, CONNECTIONS)
+"""We write what we think of them into their status: that alone is no news to anybody."""
+
 Wake: TypeAlias = Callable[[Key, bool], None]
 """Called with the key of a Release that is concerned, and whether it goes before others."""
 
 
 class Intake:
-    """The only way from outside into the store. `gone` is called with the key of a Release that was deleted."""
+    """The only way from outside into the store. `gone` is called with the key of a Release that was deleted, `changed`
+    with a policy or Connection that says something else, or is gone."""
 
-    def __init__(self, store: Store, wake: Wake, gone: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        wake: Wake,
+        gone: Callable[[Key], None],
+        changed: Callable[[Resource, Key], None] = lambda resource, key: None,
+    ) -> None:
         self.store = store
         self._wake = wake
         self._gone = gone
+        self._changed = changed
 
     def put(self, resource: Resource, obj: Object) -> bool:
         """This is how the object is, or was. Returns whether that is news."""
         key = key_of(obj)
         before = set(self.concerned(resource, key))  # a label or a reference may have been taken away
+        known = self.store.get(resource, *key) if resource in _TOLD_OF else None
         if not self.store.put(resource, obj):
             return False
+        if known is not None and _says_the_same(known, obj):
+            return True
         self._tell(resource, before.union(self.concerned(resource, key)))
+        if resource in _TOLD_OF:
+            self._changed(resource, key)
         return True
 
     def drop(self, resource: Resource, key: Key, uid: str | None = None, version: int | None = None) -> bool:
@@ -49,6 +65,8 @@ class Intake:
         if not self.store.drop(resource, key.namespace, key.name, uid, version):
             return False
         self._tell(resource, before)
+        if resource in _TOLD_OF:
+            self._changed(resource, key)
         if resource == RELEASES:
             self._gone(key)
         return True
@@ -93,3 +111,10 @@ class Intake:
     def _tell(self, resource: Resource, keys: set[Key]) -> None:
         for key in sorted(keys):
             self._wake(key, resource == INTERVENTIONS)  # someone may want to stop something
+
+
+def _says_the_same(old: Object, new: Object) -> bool:
+    """Whether only status or metadata differ."""
+    one, other = old["metadata"], new["metadata"]
+    same = (one.get("uid"), one.get("generation")) == (other.get("uid"), other.get("generation"))
+    return same and bool(one.get("generation"))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from tidegate.api import Release, effective
-from tidegate.api.conditions import Reason
+from tidegate.api.conditions import ConditionType, Reason
 from tidegate.api.intervention import Intervention
 from tidegate.api.parse import parse_intervention, parse_policy
 from tidegate.api.policy import ReleasePolicy
@@ -136,6 +136,7 @@ class Looker:
             refused=refused,
             binding=bound.bindings,
             changed=changes(app.resolved, spec.version, status.stable, sight.kept),
+            proven=self._proven(app, written),
             authors=authors_of(_authors(written), release, spec.version.content),
         )
 
@@ -149,6 +150,12 @@ class Looker:
                 name = document["metadata"]["name"]
                 obstacles.append(Obstacle(Reason.POLICY_CONFLICT, f"policy {name} can't be read: {error.message}"))
         return policies, tuple(obstacles)
+
+    def _proven(self, app: App, written: ReleaseStatus) -> bool | None:
+        known = self._admission.known
+        if known is None and written.condition(ConditionType.IDENTITY_UNPROVEN):
+            self._admission.in_force(Key(app.namespace, app.name))  # it is woken when what it tells is not so any more
+        return known
 
     def _of(self, app: App) -> list[Object]:
         documents = self._cluster.within(INTERVENTIONS, app.namespace)

@@ -23,11 +23,13 @@ from tidegate.api.release import Release
 from tidegate.api.revision import revision
 from tidegate.controller import logs, story
 from tidegate.controller.acting import Actor
+from tidegate.controller.audience import News
 from tidegate.controller.looking import Looker
 from tidegate.controller.memory import remember
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.recording import READINGS_EVERY, compose, differ, worth_writing
 from tidegate.controller.settling import Settler
+from tidegate.controller.writers import impossible, left_alone, outranks, overwritten
 from tidegate.engine import decide
 from tidegate.engine.values import Decision, Effect, Phase, Reread, Status, Watched
 from tidegate.errors import Conflict, Invalid, NotFound, TidegateError
@@ -64,6 +66,7 @@ class Audience(Protocol):
     def recorded(self, document: Object, picture: Picture, before: ReleaseStatus, after: ReleaseStatus) -> None: ...
     def acting(self, document: Object, picture: Picture, effects: Iterable[Effect]) -> None: ...
     def seen(self, key: Key, picture: Picture, status: ReleaseStatus) -> None: ...
+    def told(self, document: Object, item: News) -> None: ...
     def gone(self, key: Key) -> None: ...
 
 
@@ -163,10 +166,10 @@ class Loop:
         release, unreadable = self._read(key, document)
         text = None if unreadable else self._text(key, document)
         written = release.status
-        if written.writer is not None and written.writer.epoch > self._leadership.epoch:
+        now = self._now()
+        if outranks(written.writer, self._leadership.epoch) and not self._disbelieved(document, written.writer, now):
             logger.warning("a newer leader has written this status; leaving it alone")
             return None
-        now = self._now()
         attention = self._attend(key, release.metadata.uid, now)
         status = remember(written)
         app = _app(key, await self._looker.resolve(release, status), status)
@@ -186,6 +189,17 @@ class Loop:
                 return await self._record_and_act(key, document, app, picture, decision, attention)
         fresh = await self._cluster.fresh(RELEASES, key.namespace, key.name)
         return now if fresh is None else await self._pass(key, fresh, confirmed=True)
+
+    def _disbelieved(self, document: Object, writer: Writer | None, now: float) -> bool:
+        """Whether what claims to be of a newer leader is not; told, also where a claim that can be keeps us away though
+        the Lease is surely ours."""
+        assert writer is not None
+        if impossible(writer, now):
+            self._audience.told(document, overwritten(writer))
+            return True
+        if self._leadership.safe_for(self._actor.limit):
+            self._audience.told(document, left_alone(document["metadata"]["name"], writer, self._leadership.epoch))
+        return False
 
     def _read(self, key: Key, document: Object) -> tuple[Release, tuple[Obstacle, ...]]:
         """The Release; where its spec can't be read, with the newest that could, and a shut gate: guards and reverts
@@ -215,7 +229,8 @@ class Loop:
         writer = Writer(holder=self._leadership.holder, epoch=self._leadership.epoch)
         after = compose(picture, decision.status, before, writer)
         since_last = picture.now - attention.wrote
-        wrote = worth_writing(before, after, since_last)
+        outranked = outranks(before.writer, writer.epoch)
+        wrote = outranked or worth_writing(before, after, since_last)
         if wrote:
             document = await self._write(key, document, after)
             attention.wrote = picture.now

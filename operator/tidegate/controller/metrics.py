@@ -94,6 +94,12 @@ class Metrics:
             ("resource", "find"),
             registry=r,
         )
+        self._admission = Gauge(
+            "tidegate_admission_policy_installed",
+            "1 if the admission policy and its binding are there. Without them only what lowers exposure is obeyed.",
+            ("policy",),
+            registry=r,
+        )
         self._leader = Gauge("tidegate_leader", "1 if this replica leads.", registry=r)
         self._depth = Gauge("tidegate_queue_depth", "Objects that want a look now.", registry=r)
         self._oldest = Gauge("tidegate_queue_oldest_seconds", "How long the oldest of them waits.", registry=r)
@@ -156,6 +162,10 @@ class Metrics:
     def found(self, resource: Resource, find: str) -> None:
         """A sweep found something: `vanished` or `missed`."""
         self._sweep_finds.labels(resource.full_name, find).inc()
+
+    def admission(self, policy: str, installed: bool) -> None:
+        """Whether one of the admission policies that prove who wrote an act is there. Only who leads asks."""
+        self._admission.labels(policy).set(installed)
 
     def lag(self, seconds: float) -> None:
         """The event loop was so late."""

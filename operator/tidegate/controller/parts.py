@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tidegate.controller.admission import Admission
 from tidegate.controller.events import Reporter
 from tidegate.controller.lease import Gate
 from tidegate.controller.metrics import Metrics
@@ -22,3 +23,4 @@ class Parts:
     gate: Gate
     metrics: Metrics
     events: Reporter
+    admission: Admission

@@ -37,6 +37,7 @@ class Picture:
     binding: tuple[Binding, ...] = ()  # what binds the climb that was under way
     changed: tuple[str, ...] = ()  # how what the spec asks for differs from the stable version
     authors: Mapping[str, str] = field(default_factory=dict)
+    proven: bool | None = None  # whether admission policies prove who wrote an act; None: nobody has asked yet
     refused: tuple[Answer, ...] = ()  # acts that the engine never hears of
 
     @property

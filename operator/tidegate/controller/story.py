@@ -8,6 +8,7 @@ from typing import Literal
 
 from tidegate.api.conditions import Condition, ConditionType, Reason
 from tidegate.api.grammar import FULL
+from tidegate.controller.admission import UNPROVEN
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.waits import hand_of, percent, phase_reason, problem_of, sentences, stable_states, waits_for
 from tidegate.engine.promise import promise, step_of, takes_part
@@ -56,6 +57,9 @@ def conditions(picture: Picture, status: Status, reason: str, before: tuple[Cond
         _guards(picture, status),
         _reverted(status, reason),
     ]
+    unproven = next((each for each in before if each.type == ConditionType.IDENTITY_UNPROVEN), None)
+    if picture.proven is False or (picture.proven is None and unproven is not None):
+        facts.append(fact(ConditionType.IDENTITY_UNPROVEN, True, Reason.ADMISSION_MISSING, UNPROVEN))
     old = {condition.type: condition for condition in before}
     generation = picture.release.metadata.generation
     return tuple(dated(each, old.get(each.type), generation, picture.now) for each in facts)

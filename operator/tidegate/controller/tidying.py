@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
 from tidegate.api.parse import parse_intervention, parse_meta
+from tidegate.controller.acting import EFFECT_TIMEOUT
 from tidegate.errors import Invalid, TidegateError
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, RELEASES, Key, Object, uid_of
 
 KEPT: Final = 30 * 86_400.0
 """Seconds for which an Intervention is kept once nothing comes of it any more."""
-_ONE_WRITE: Final = 15.0
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +28,20 @@ class Leadership(Protocol):
 
 
 class Tidying:
-    """`period` is in seconds; `wall` gives seconds since the epoch."""
+    """`limit` is what one removal may take, `period` how often is looked, in seconds; `wall` gives seconds since the
+    epoch."""
 
     def __init__(
         self,
         cluster: Cluster,
         leadership: Leadership,
         *,
+        limit: float = EFFECT_TIMEOUT,
         period: float = 600.0,
         wall: Callable[[], float] = time.time,
         dice: random.Random | None = None,
     ) -> None:
-        self._cluster, self._leadership = cluster, leadership
+        self._cluster, self._leadership, self._limit = cluster, leadership, limit
         self._period, self._wall, self._dice = period, wall, dice or random.Random()
 
     async def run(self) -> NoReturn:
@@ -58,8 +60,8 @@ class Tidying:
                 continue
             try:
                 removed += await self._removed(key, document)
-            except TidegateError as error:
-                logger.warning("Intervention %s could not be removed: %s", key, error)
+            except (TidegateError, TimeoutError) as error:
+                logger.warning("Intervention %s could not be removed: %s", key, str(error) or "no answer in time")
         return removed
 
     async def _removed(self, key: Key, document: Object) -> bool:
@@ -70,9 +72,10 @@ class Tidying:
             # The cheap look first; that a Release is not there is believed to the server alone.
             if self._kept(since) or await self._exists(Key(key.namespace, name)):
                 return False
-        if self._kept(since) or not self._leadership.safe_for(_ONE_WRITE):
+        if self._kept(since) or not self._leadership.safe_for(self._limit):
             return False
-        await self._cluster.delete(INTERVENTIONS, *key, uid=uid_of(document))
+        async with asyncio.timeout(self._limit):
+            await self._cluster.delete(INTERVENTIONS, *key, uid=uid_of(document))
         return True
 
     def _kept(self, since: float) -> bool:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
 from tidegate.api.meta import GROUP, LABEL_RELEASE
 from tidegate.kube.access import Access
+from tidegate.kube.counting import Counted, counting
 from tidegate.kube.resources import LABELLED_ONLY, WATCHED, Object, Resource
 
 NOBODYS_FINALIZER: Final = f"kopf.{GROUP}/unused"
@@ -89,13 +92,15 @@ def pinned() -> kopf.OperatorSettings:
     return settings
 
 
-def registry(access: Access, took: Took, resources: Sequence[Resource] = WATCHED) -> kopf.OperatorRegistry:
+def registry(
+    access: Access, took: Took, resources: Sequence[Resource] = WATCHED, counted: Counted | None = None
+) -> kopf.OperatorRegistry:
     """The handlers: one to log in, one for each kind."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return credentials(access)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return credentials(access, counted)
 
     for resource in resources:
         kopf.on.event(
@@ -104,18 +109,29 @@ def registry(access: Access, took: Took, resources: Sequence[Resource] = WATCHED
     return handlers
 
 
-def credentials(access: Access) -> kopf.ConnectionInfo:
+@dataclass(frozen=True, kw_only=True)
+class Login(kopf.AiohttpSession):
+    """A session of ours for Kopf. Two of one identity are the same to it: so it sees that what it was refused with is
+    offered again, and ends, in place of trying for ever."""
+
+    aiohttp_session: aiohttp.ClientSession = field(compare=False, repr=False)
+    authorization: str | None = field(repr=False)
+
+
+def credentials(access: Access, counted: Counted | None = None) -> Login:
     """The same server and identity for Kopf, with the token as it is now: after a 401 Kopf asks again."""
-    return kopf.ConnectionInfo(
+    tls, authorization = access.tls(), access.authorization()
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls),
+        headers={"Authorization": authorization} if authorization else {},
+        trace_configs=[] if counted is None else [counting(counted)],
+        trust_env=False,
+    )
+    return Login(
         server=access.server,
-        ca_data=access.authority,
-        insecure=access.insecure or None,
-        username=access.username,
-        password=access.password,
-        token=access.current_token(),
-        certificate_data=access.certificate,
-        private_key_data=access.private_key,
         default_namespace=access.namespace,
+        aiohttp_session=session,
+        authorization=authorization,
     )
 
 
@@ -126,6 +142,7 @@ async def watch(
     namespaces: Sequence[str] = (),
     started: asyncio.Event,
     resources: Sequence[Resource] = WATCHED,
+    counted: Counted | None = None,
 ) -> None:
     """Watch until cancelled. Raises what Kopf does not come back from: then the process is to end.
 
@@ -134,7 +151,7 @@ async def watch(
     # Not `kopf.operator`: when that ends, it takes every task of the process that is younger than it for its own, waits
     # 5 s for them, and cancels them.
     tasks = await kopf.spawn_tasks(
-        registry=registry(access, took, resources),
+        registry=registry(access, took, resources, counted),
         settings=pinned(),
         clusterwide=not namespaces,
         namespaces=namespaces,

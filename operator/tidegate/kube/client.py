@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
@@ -20,10 +20,8 @@ from tidegate.api.meta import FIELD_MANAGER
 from tidegate.errors import NotFound, Unavailable
 from tidegate.kube.access import Access, from_environment
 from tidegate.kube.answers import Request, failure, silence
+from tidegate.kube.counting import Counted
 from tidegate.kube.resources import Object, Resource
-
-Counted: TypeAlias = Callable[[str, Resource, str], None]
-"""Called once a request, with its verb, its resource and the answer's code; "none" where no answer came."""
 
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 

@@ -63,6 +63,7 @@ CONNECTIONS: Final = Resource(GROUP, VERSION, PLURALS[KIND_CONNECTION], KIND_CON
 INTERVENTIONS: Final = Resource(GROUP, VERSION, PLURALS[KIND_INTERVENTION], KIND_INTERVENTION)
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
+ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet")
 CONTROLLERREVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 SERVICES: Final = Resource("", "v1", "services", "Service")

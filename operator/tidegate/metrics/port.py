@@ -33,5 +33,12 @@ class Source(Protocol):
         Histogram, a `value` gives a Value.
         """
 
+    async def reach(self, now: float) -> None:
+        """Ask something that costs nothing: the source answers, and takes the Connection's credentials.
+
+        Raises a TidegateError whose sentence says why not, and holds no secret and nothing of the answer's text:
+        NotFound, Denied or Permanent where the credentials can't be had.
+        """
+
     async def close(self) -> None:
         """Give connections back. The source is not used after."""

@@ -99,6 +99,10 @@ class PrometheusSource:
         except TidegateError as trouble:
             return _measured(window, Data.PROVIDER_ERROR, f"Connection {self._name}: {trouble.message}")
 
+    async def reach(self, now: float) -> None:
+        """See `Source`."""
+        await self._ask("vector(1)", now)
+
     # ---- the three kinds of guard
 
     async def _ratio(self, ratio: Ratio, values: Mapping[str, str], window: Window) -> Measurement:

@@ -115,7 +115,8 @@ def _look(view: View, component: Component, neighbours: Neighbours) -> Problem |
     service = view.app_service(component)
     if service is None or not is_first(view, component.name) or not view.may_use_service(component):
         return None
-    if not pinning.selects_others(service, view.app.name):
+    chosen = section(service, "spec").get("selector")
+    if chosen and not pinning.selects_others(service, view.app.name):
         return None
     deployment = source(view, component)
     seen = neighbours.look(view.key, service, deployment)
@@ -123,6 +124,8 @@ def _look(view: View, component: Component, neighbours: Neighbours) -> Problem |
     if isinstance(seen, Unknown):
         sentence = f"What Service {name} selects is not known yet: {seen.why}"
         return Problem(component.name, "", NOT_KNOWN_YET, sentence, lasting=False)
+    if seen.written:
+        return _written(component, name, seen.written)
     if not seen.pods:
         return None
     if seen.strangers or seen.deployment is None:
@@ -157,6 +160,14 @@ def _occupied(component: Component, service: str, seen: Neighbour) -> Problem:
     sentence = (
         f"Service {service} already selects ready pods {what}, and the first version would take all traffic from them "
         f"at once. {do}"
+    )
+    return Problem(component.name, "", Reason.SERVICE_IN_USE, sentence, lasting=True)
+
+
+def _written(component: Component, service: str, count: int) -> Problem:
+    sentence = (
+        f"Service {service} has no selector, and endpoints that somebody has written for it ({count}): they would go "
+        "on beside the first version. Remove those EndpointSlices or Endpoints, or name another Service."
     )
     return Problem(component.name, "", Reason.SERVICE_IN_USE, sentence, lasting=True)
 

@@ -1,7 +1,7 @@
 """Who serves behind a Service before us.
 
-Pods that are not ours are not watched, nor is any ReplicaSet: they are asked for when it matters, and it matters only
-before a component's first version. A pass does not wait for the answer.
+Pods that are not ours are not watched, nor is any ReplicaSet or EndpointSlice: they are asked for when it matters, and
+it matters only before a component's first version. A pass does not wait for the answer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import Any, Final, NamedTuple
 
 from tidegate.api.meta import LABEL_RELEASE
 from tidegate.errors import TidegateError
-from tidegate.kube import DEPLOYMENTS, PODS, REPLICASETS, Cluster, Key, Object
+from tidegate.kube import DEPLOYMENTS, ENDPOINTSLICES, PODS, REPLICASETS, Cluster, Key, Object
 from tidegate.kube.resources import uid_of
 from tidegate.targets.kubernetes.health import is_ready
 from tidegate.targets.kubernetes.names import labels_of, section
 from tidegate.targets.kubernetes.templates import selector_text
+
+SERVICE_OF: Final = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: whose endpoints are in it."""
 
 
 class Neighbour(NamedTuple):
@@ -27,6 +30,7 @@ class Neighbour(NamedTuple):
     strangers: int = 0  # those among them that are not that Deployment's
     running: tuple[Mapping[str, Any], ...] = ()  # its pod templates of which there are pods
     deployment: Object | None = None  # as the server had it then
+    written: int = 0  # ready endpoints that somebody has written for a Service without a selector
 
 
 class Unknown(NamedTuple):
@@ -87,11 +91,13 @@ class Neighbours:
         finally:
             look.looking, look.looked_at = None, loop.time()
         self._wake(key)
-        if look.found is None or look.found.pods:
+        if look.found is None or look.found.pods or look.found.written:
             loop.call_later(self.AGAIN, self._wake, key)
 
     async def _ask(self, key: Key, service: Object, deployment: Object | None) -> Neighbour:
-        client, chosen = self._cluster.client, {"matchLabels": section(service, "spec").get("selector") or {}}
+        if not section(service, "spec").get("selector"):
+            return Neighbour(0, written=await self._written(key.namespace, service["metadata"]["name"]))
+        client, chosen = self._cluster.client, {"matchLabels": section(service, "spec")["selector"]}
         pods = (await client.list(PODS, key.namespace, labels=selector_text(chosen))).items
         others = [pod for pod in pods if labels_of(pod).get(LABEL_RELEASE) != key.name and is_ready(pod)]
         if deployment is None:
@@ -105,6 +111,13 @@ class Neighbours:
         strangers = [pod for pod in others if _controller(pod) not in uids]
         running = tuple(section(one, "spec")["template"] for one in mine if _has_pods(one))
         return Neighbour(len(others), len(strangers), running, seen)
+
+    async def _written(self, namespace: str, service: str) -> int:
+        """Endpoints that nobody says are not ready; Endpoints of the old kind stand there, too, as slices."""
+        asked = selector_text({"matchLabels": {SERVICE_OF: service}})
+        slices = (await self._cluster.client.list(ENDPOINTSLICES, namespace, labels=asked)).items
+        endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or ()]
+        return sum((endpoint.get("conditions") or {}).get("ready") is not False for endpoint in endpoints)
 
 
 def _same(one: Object | None, other: Object | None) -> bool:
