@@ -15,7 +15,7 @@ WARM = 1 / 3
 
 async def soak(stage: Stage, count: int, minutes: float) -> list[Figure]:
     """So many Releases climb to 100 %, one version after another; RSS is read every 10 s."""
-    stage.start_operator(TIDEGATE_TICK="10s", TIDEGATE_LEASE_DURATION="60s", TIDEGATE_LEASE_RENEW="45s")
+    stage.start_operator(TIDEGATE_TICK="10s")
     keys = await populate(stage, count, seconds=1800)
     versions = dict.fromkeys(keys, 1)
     points: list[tuple[float, float]] = []

@@ -21,6 +21,8 @@ from hack.stage.operator import SYSTEM, Operator, install
 from tidegate.kube import RELEASES, Client, Key, Object
 
 USER = f"system:serviceaccount:{SYSTEM}:tidegate"
+_LEASE = {"TIDEGATE_LEASE_DURATION": "60s", "TIDEGATE_LEASE_RENEW": "45s"}
+"""Longer than as shipped, so that a busy machine does not end the operator; it is renewed as often, every 2 s."""
 AUDIT_DELAY = 0.5
 """Seconds until the audit log surely has what was answered."""
 
@@ -43,7 +45,7 @@ class Stage:
     def start_operator(self, **settings: str) -> Operator:
         """`settings` as the environment has them: TIDEGATE_TICK="1s"."""
         folder = self.plane.layout.state / "operator"
-        chosen = {"TIDEGATE_ADDRESS": "127.0.0.1", "TIDEGATE_LOG_LEVEL": "warning", **settings}
+        chosen = {"TIDEGATE_ADDRESS": "127.0.0.1", "TIDEGATE_LOG_LEVEL": "warning", **_LEASE, **settings}
         shutil.rmtree(folder, ignore_errors=True)  # the token and the address are of this control plane
         self.operator = Operator(self.api, folder, port=_free_port(), **chosen)
         self.operator.start()

@@ -39,7 +39,7 @@ async def standing(stage: Stage, count: int, seconds: float) -> list[Figure]:
     busy = keys[-1]
     await fleet.ask_for(stage.client, busy, "v2")
     began = time.time()
-    stage.start_operator(TIDEGATE_LEASE_DURATION="60s", TIDEGATE_LEASE_RENEW="45s")
+    stage.start_operator()
     await stage.until(lambda key: stage.phase(key) == "Preparing", [busy], 900, "a decision")
     decided = time.time() - began
     print(f"bench: decided after {decided:.1f} s", flush=True)

@@ -166,7 +166,7 @@ def test_the_settings_that_were_measured_are_pinned() -> None:
     assert settings.persistence.finalizer != FINALIZER
     assert settings.queueing.worker_limit is None
     assert settings.queueing.idle_timeout == 0.1
-    assert settings.watching.chunk_size == 500
+    assert settings.watching.chunk_size == 100
     assert settings.watching.initial_streaming is False
     assert settings.posting.enabled is False
     assert settings.peering.standalone is True
