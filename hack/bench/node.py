@@ -28,9 +28,9 @@ class Node:
     async def run(self) -> None:
         await follow(self._client, DEPLOYMENTS, self._took, labels="tidegate.dev/release")
 
-    def adopt(self, deployment: Key, pods: int) -> None:
-        """So many pods of it were made by somebody else, and it is ready."""
-        self._pods[deployment], self._seen[deployment] = pods, 1
+    def adopt(self, deployment: Key, pods: int, generation: int) -> None:
+        """So many pods of it were made by somebody else, and it is ready as of that generation."""
+        self._pods[deployment], self._seen[deployment] = pods, generation
 
     def _took(self, event: str, deployment: Object) -> None:
         key = key_of(deployment)
