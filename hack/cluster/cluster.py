@@ -17,6 +17,7 @@ from hack.cluster import (
     controlplane,
     credentials,
     gateway,
+    istio,
     machine,
     namespaces,
     node,
@@ -57,6 +58,7 @@ def up(layout: Layout, progress: Progress) -> None:
         binaries = build.kubernetes(layout, progress)
         software = packages.unpack(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
+        istio.fetch(layout, build.find_go(layout, progress), progress)
         build.tools(layout, progress)
         archives = [_stock(layout, software, progress), _operator(layout, progress)]
         layout.from_venv("traefik")
@@ -88,6 +90,7 @@ def up_control_plane_only(layout: Layout, progress: Progress) -> None:
     with _only_one(layout):
         binaries = build.kubernetes(layout, progress)
         definitions = gateway.definitions(layout, build.find_go(layout, progress), progress)
+        istio.fetch(layout, build.find_go(layout, progress), progress)
         build.sample(layout, progress)
         build.tools(layout, progress)
         running = state.read(layout)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import build, gateway, packages, tidegate_image
+from hack.cluster import build, gateway, istio, packages, tidegate_image
 from hack.cluster.images import write_archive
 from hack.cluster.layout import ClusterError, Layout
 from hack.cluster.progress import Progress
@@ -45,6 +45,7 @@ class Elsewhere:
 
     def up(self, progress: Progress) -> None:
         build.tools(self.layout, progress)
+        istio.fetch(self.layout, build.find_go(self.layout, progress), progress)
         if self.kind:
             self._create(progress)
             definitions = gateway.definitions(self.layout, build.find_go(self.layout, progress), progress)

@@ -1,14 +1,11 @@
 """Gateway API: its CRDs, Traefik as the data plane, a GatewayClass, and one Gateway for everybody's routes."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
-from hack.cluster import api
+from hack.cluster import api, modules
 from hack.cluster.api import Api
 from hack.cluster.layout import GATEWAY_METRICS_PORT, GATEWAY_PORT, NODE_ADDRESS, ClusterError, Layout
 from hack.cluster.progress import Progress
@@ -31,27 +28,12 @@ _BUCKETS = "0.005,0.01,0.025,0.05,0.075,0.1,0.15,0.2,0.3,0.4,0.5,0.75,1,1.5,2.5,
 
 def definitions(layout: Layout, go: str, progress: Progress) -> Path:
     """Folder with the standard channel's CRDs, fetched once as the Go module that ships them."""
-    folder = layout.cache / f"gateway-api-{GATEWAY_API}"
-    if not folder.exists():
-        layout.cache.mkdir(parents=True, exist_ok=True)
-        with (
-            progress.step(f"Gateway API {GATEWAY_API} fetched"),
-            tempfile.TemporaryDirectory(dir=layout.cache) as scratch,
-        ):
-            done = subprocess.run(
-                [go, "mod", "download", "-json", f"sigs.k8s.io/gateway-api@{GATEWAY_API}"],
-                cwd=scratch,
-                env={**os.environ, "GOWORK": "off", "GOFLAGS": ""},
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode != 0:
-                raise ClusterError(f"fetching the Gateway API failed: {done.stdout}{done.stderr}")
-            ours = Path(scratch) / "standard"
-            shutil.copytree(Path(json.loads(done.stdout)["Dir"]) / "config" / "crd" / "standard", ours)
-            ours.chmod(0o755)
-            ours.rename(folder)
-    return folder
+
+    def take(module: Path, folder: Path) -> None:
+        shutil.copytree(module / "config" / "crd" / "standard", folder)
+
+    folder, module = layout.cache / f"gateway-api-{GATEWAY_API}", f"sigs.k8s.io/gateway-api@{GATEWAY_API}"
+    return modules.kept(folder, go, progress, f"Gateway API {GATEWAY_API}", module, take)
 
 
 def install(client: Api, definitions: Path) -> None:

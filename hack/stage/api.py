@@ -33,6 +33,7 @@ _PATHS = {
     "CronJob": ("/apis/batch/v1", "cronjobs", True),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases", True),
     "HTTPRoute": ("/apis/gateway.networking.k8s.io/v1", "httproutes", True),
+    "VirtualService": ("/apis/networking.istio.io/v1", "virtualservices", True),
     "Release": ("/apis/tidegate.dev/v1alpha1", "releases", True),
     "ReleasePolicy": ("/apis/tidegate.dev/v1alpha1", "releasepolicies", True),
     "Connection": ("/apis/tidegate.dev/v1alpha1", "connections", True),

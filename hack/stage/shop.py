@@ -55,6 +55,19 @@ def route(namespace: str, name: str = "web", host: str = "", service: str = "web
     }
 
 
+def virtual_service(namespace: str, name: str = "web", service: str = "web") -> dict[str, Any]:
+    """A route of Istio's, as a user would write it: no weight, the Service's short name."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "hosts": [f"{namespace}.example"],
+            "http": [{"name": "all", "route": [{"destination": {"host": service, "port": {"number": PORT}}}]}],
+        },
+    }
+
+
 def connection(namespace: str, url: str = PROMETHEUS) -> dict[str, Any]:
     return {
         "apiVersion": "tidegate.dev/v1alpha1",

@@ -205,6 +205,22 @@ def test_a_route_that_does_not_name_the_service_is_told(tmp_path: Path) -> None:
     assert "names Service storefront" in only(linted(tmp_path, route, document("Release"))).sentence
 
 
+def test_a_virtual_service_that_does_not_name_the_service_is_told(tmp_path: Path) -> None:
+    def by_istio(spec: Document) -> None:
+        spec["components"][0]["kubernetes"]["traffic"] = {"istio": {"virtualService": "storefront"}}
+
+    def virtual_service(host: str) -> Document:
+        spec = {"hosts": ["shop.example"], "http": [{"route": [{"destination": {"host": host}}]}]}
+        metadata = {"name": "storefront", "namespace": "shop"}
+        return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
+
+    release = changed("Release", by_istio)
+    assert linted(tmp_path, virtual_service("storefront.shop.svc.cluster.local"), release) == ()
+    finding = only(linted(tmp_path, virtual_service("storefront.other.svc.cluster.local"), release))
+    assert finding.path.endswith("traffic.istio.virtualService")
+    assert "VirtualService storefront has no destination that names Service storefront" in finding.sentence
+
+
 def test_a_service_that_is_not_named_is_that_of_release_and_component(tmp_path: Path) -> None:
     unnamed = changed("Release", lambda spec: spec["components"][0]["kubernetes"].pop("service"))
     assert "names Service storefront-web, so" in only(linted(tmp_path, document("HTTPRoute"), unnamed)).sentence

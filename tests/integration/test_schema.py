@@ -75,10 +75,10 @@ NONSENSE: list[tuple[Document, str]] = [
         {"components": kubernetes(traffic={"httpRoute": {"name": "a/b"}})},
         "write the name of an object of this namespace",
     ),
-    ({"components": kubernetes(traffic={})}, "write exactly one of httpRoute and service"),
+    ({"components": kubernetes(traffic={})}, "write exactly one of httpRoute, service and istio"),
     (
         {"components": kubernetes(traffic={"httpRoute": {"name": "web"}, "service": {}})},
-        "write exactly one of httpRoute and service",
+        "write exactly one of httpRoute, service and istio",
     ),
     ({"components": kubernetes(traffic={"service": {"name": "web"}})}, 'unknown field "spec.components[0]'),
     ({"components": kubernetes(probes={"health": "health"})}, "write a path that begins with /"),
@@ -133,7 +133,10 @@ def test_nonsense_in_a_release_is_refused_with_a_sentence(cluster: Cluster, chan
     assert sentence in cluster.refuses("apply", DRY, "--filename=-", sent=release(**change))
 
 
-@pytest.mark.parametrize("change", [{"service": "other"}, {"traffic": {"httpRoute": {"name": "other"}}}])
+@pytest.mark.parametrize(
+    "change",
+    [{"service": "other"}, {"traffic": {"httpRoute": {"name": "other"}}}, {"traffic": {"service": {}}}],
+)
 def test_by_which_route_a_component_is_reached_stays_once_it_has_traffic(
     cluster: Cluster, shop: Document, change: Document
 ) -> None:

@@ -12,6 +12,7 @@ from tidegate.kube import (
     PODS,
     SECRETS,
     SERVICES,
+    VIRTUALSERVICES,
     Cluster,
     key_of,
 )
@@ -21,7 +22,8 @@ KINDS = (HTTPROUTES, SERVICES, DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS, CRO
 
 async def mirror(cluster: Cluster, namespace: str) -> None:
     """Take over all that the namespace has, and drop what it has no more."""
-    for resource in KINDS:
+    served = await cluster.client.serves(VIRTUALSERVICES)
+    for resource in (*KINDS, VIRTUALSERVICES) if served else KINDS:
         listing = await cluster.client.list(resource, namespace)
         for obj in listing.items:
             cluster.store.put(resource, obj)
@@ -29,3 +31,5 @@ async def mirror(cluster: Cluster, namespace: str) -> None:
         for key in cluster.store.keys_within(resource, namespace):
             if key not in there:
                 cluster.store.drop(resource, key.namespace, key.name)
+    if served:
+        cluster.store.mark_synced(VIRTUALSERVICES)

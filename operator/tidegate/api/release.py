@@ -51,7 +51,15 @@ class ServiceSplit(Model):
     """Nothing but the component's own Service, which then selects the pods of both versions."""
 
 
-TRAFFIC_MESSAGE: Final = "write exactly one of httpRoute and service: it says how traffic is split"
+class IstioRef(Model):
+    """A VirtualService of the namespace that names the component's Service."""
+
+    virtual_service: Reference
+    """Its name. Ours in it are the destinations in http[].route that name `service` or our revisions of it; all else
+    stays as it is."""
+
+
+TRAFFIC_MESSAGE: Final = "write exactly one of httpRoute, service and istio: it says how traffic is split"
 
 
 class Traffic(Model):
@@ -59,7 +67,10 @@ class Traffic(Model):
 
     model_config = ConfigDict(
         json_schema_extra=words(
-            Rule("[has(self.httpRoute), has(self.service)].filter(said, said).size() == 1", TRAFFIC_MESSAGE)
+            Rule(
+                "[has(self.httpRoute), has(self.service), has(self.istio)].filter(said, said).size() == 1",
+                TRAFFIC_MESSAGE,
+            )
         )
     )
 
@@ -68,10 +79,12 @@ class Traffic(Model):
     service: ServiceSplit | None = None
     """By the numbers of ready pods, with no gateway. Write {}. A weight is rounded down to what whole pods can do
     beside those of stable, though never to none; between 50 and 100 it is 50."""
+    istio: IstioRef | None = None
+    """By the weights of destinations in a VirtualService of Istio (1.22 or newer)."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if sum(member is not None for member in (self.http_route, self.service)) != 1:
+        if sum(member is not None for member in (self.http_route, self.service, self.istio)) != 1:
             raise ValueError(TRAFFIC_MESSAGE)
         return self
 

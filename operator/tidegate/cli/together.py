@@ -12,7 +12,7 @@ from tidegate.api.meta import GROUP, KIND_CONNECTION, KIND_INTERVENTION, KIND_PO
 from tidegate.api.parse import parse_connection, parse_intervention, parse_policy, parse_release
 from tidegate.api.permission import refusal
 from tidegate.api.policy import ReleasePolicy
-from tidegate.api.release import Release
+from tidegate.api.release import Release, Traffic
 from tidegate.api.rules import OwnedGuard
 from tidegate.cli.documents import Document
 from tidegate.cli.findings import Finding, Severity
@@ -21,6 +21,7 @@ _THEIRS: Final[Mapping[tuple[str, str], str]] = {
     ("", "Service"): "Service",
     ("batch", "CronJob"): "CronJob",
     ("gateway.networking.k8s.io", "HTTPRoute"): "HTTPRoute",
+    ("networking.istio.io", "VirtualService"): "VirtualService",
 }
 
 
@@ -135,15 +136,7 @@ def _named(document: Document, release: Release, place: _Place) -> Iterator[Find
         service = app_service_name(release.metadata.name, component)
         where = path if kubernetes.service is None else f"{path}.service"
         yield from _label(document, where, "Service", service, release, place)
-        named = kubernetes.traffic.http_route
-        route = place.theirs.get(("HTTPRoute", named.name)) if named else None
-        if route is not None and service not in _backends(route.content or {}):
-            yield Finding(
-                document,
-                f"{path}.traffic.httpRoute.name",
-                f"HTTPRoute {route.name} has no backendRef that names Service {service}, so no traffic could be moved: "
-                f"name it there ({route.file}:{route.line('spec.rules')})",
-            )
+        yield from _routed(document, f"{path}.traffic", kubernetes.traffic, service, place)
     for index, check in enumerate(release.spec.checks):
         if check.job is None:
             continue
@@ -157,6 +150,27 @@ def _named(document: Document, release: Release, place: _Place) -> Iterator[Find
             yield Finding(document, path, sentence, severity=Severity.WARNING)
 
 
+def _routed(document: Document, path: str, traffic: Traffic, service: str, place: _Place) -> Iterator[Finding]:
+    """A route that is among the files must name the Service."""
+    if traffic.http_route is not None:
+        field, ref, rules = "httpRoute.name", "backendRef", "spec.rules"
+        route = place.theirs.get(("HTTPRoute", traffic.http_route.name))
+        named = _backends((route.content if route else None) or {})
+    elif traffic.istio is not None:
+        field, ref, rules = "istio.virtualService", "destination", "spec.http"
+        route = place.theirs.get(("VirtualService", traffic.istio.virtual_service))
+        named = _destinations((route.content if route else None) or {}, place.name)
+    else:
+        return
+    if route is not None and service not in named:
+        yield Finding(
+            document,
+            f"{path}.{field}",
+            f"{route.kind} {route.name} has no {ref} that names Service {service}, so no traffic could be moved: "
+            f"name it there ({route.file}:{route.line(rules)})",
+        )
+
+
 def _label(document: Document, path: str, kind: str, name: str, release: Release, place: _Place) -> Iterator[Finding]:
     found = place.theirs.get((kind, name))
     if found is None:
@@ -166,9 +180,17 @@ def _label(document: Document, path: str, kind: str, name: str, release: Release
         yield Finding(document, path, f"{sentence}; or write it in {found.file}:{found.line('metadata')}")
 
 
-def _backends(route: Mapping[str, Any]) -> frozenset[str]:
+def _backends(route: Mapping[str, Any]) -> frozenset[str | None]:
     rules = (route.get("spec") or {}).get("rules") or ()
     return frozenset(str(ref.get("name")) for rule in rules for ref in rule.get("backendRefs") or ())
+
+
+def _destinations(route: Mapping[str, Any], namespace: str) -> frozenset[str | None]:
+    from tidegate.kube.hosts import service_of  # dear to load
+
+    found = (each for http in (route.get("spec") or {}).get("http") or () for each in http.get("route") or ())
+    hosts = ((each.get("destination") or {}).get("host") for each in found)
+    return frozenset(service_of(host, namespace or "default") for host in hosts)
 
 
 def _target(document: Document, place: _Place) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ from tidegate.controller.watch import watch
 from tidegate.errors import Permanent, TidegateError, Unavailable
 from tidegate.kube.client import Client
 from tidegate.kube.cluster import Cluster
+from tidegate.kube.latecomers import Latecomers
 from tidegate.kube.outlines import Outlines
 from tidegate.kube.resources import HTTPROUTES, RELEASES, WATCHED, Key, Object, Resource
 from tidegate.kube.store import Store
@@ -135,8 +136,9 @@ class Process:
         self.queue: Queue[Key] = Queue()
         self._intake = Intake(self.store, self.queue.add, self._gone, self._changed)
         self._sweep = Sweep(client, self._intake, metrics, namespaces=settings.namespaces, period=settings.sweep)
-        self._outlines = Outlines(
-            client, self.store, self._took_outline, self._outline_vanished, namespaces=settings.namespaces
+        self._outlines = Outlines(client, self.store, self._heard, self._vanished, namespaces=settings.namespaces)
+        self._latecomers = Latecomers(
+            client, self.store, self._heard, self._vanished, self._came_or_went, namespaces=settings.namespaces
         )
         home = settings.lease_namespace or client.access.namespace or _HOME
         self._elector = Elector(
@@ -205,7 +207,9 @@ class Process:
                     syncing.create_task(self._sweep.until_synced(resource), name=f"sync {resource}")
             # After the Releases: only what they name is kept.
             group.create_task(self._outlines.run(), name="outlines")
+            group.create_task(self._latecomers.run(), name="latecomers")
             await self._outlines.looked()
+            await self._latecomers.looked()
             logger.info("the view is whole: %d Releases", self.store.size(RELEASES))
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._elector.run(), name="elector")
@@ -238,14 +242,18 @@ class Process:
             self._sweep.relisted(resource)
         self._metrics.told(resource, self._intake.took(resource, event, obj))
 
-    def _took_outline(self, resource: Resource, event: str | None, obj: Object) -> None:
+    def _heard(self, resource: Resource, event: str | None, obj: Object) -> None:
         self._metrics.told(resource, self._intake.took(resource, event, obj))
 
-    def _outline_vanished(self, resource: Resource, key: Key, version: int) -> None:
+    def _vanished(self, resource: Resource, key: Key, version: int) -> None:
         self._intake.drop(resource, key, version=version)
 
     def _changed(self, resource: Resource, key: Key) -> None:
         self._inspector.changed(resource, key)
+
+    def _came_or_went(self, resource: Resource) -> None:
+        """What was said of the kind, or by its absence, is out of date everywhere."""
+        self._all()
 
     def _all(self) -> None:
         """Something is news to every Release."""

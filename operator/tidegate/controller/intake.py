@@ -13,6 +13,7 @@ from tidegate.kube.resources import (
     OUTLINED,
     POLICIES,
     RELEASES,
+    VIRTUALSERVICES,
     Key,
     Object,
     Resource,
@@ -101,7 +102,7 @@ class Intake:
                 yield Key(namespace, release)
             if resource in OUTLINED:
                 yield from self.store.releases_mentioning(resource, key)
-            if resource == HTTPROUTES:
+            if resource in (HTTPROUTES, VIRTUALSERVICES):
                 yield from self.store.releases_naming(namespace, name)
                 obj = self.store.get(resource, namespace, name) or {"metadata": {}}
                 for annotation in obj["metadata"].get("annotations") or ():

@@ -62,6 +62,7 @@ POLICIES: Final = Resource(GROUP, VERSION, PLURALS[KIND_POLICY], KIND_POLICY)
 CONNECTIONS: Final = Resource(GROUP, VERSION, PLURALS[KIND_CONNECTION], KIND_CONNECTION)
 INTERVENTIONS: Final = Resource(GROUP, VERSION, PLURALS[KIND_INTERVENTION], KIND_INTERVENTION)
 HTTPROUTES: Final = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+VIRTUALSERVICES: Final = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 ENDPOINTSLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 REPLICASETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet")
@@ -93,6 +94,9 @@ WATCHED: Final = (
 OUTLINED: Final = (CONFIGMAPS, SECRETS)
 """Of these the store holds the metadata alone, and only of what carries the label `tidegate.dev/release` or is named by
 a Release. A namespace may have thousands of them, with a megabyte each, and what is in most is nobody's business."""
+
+OPTIONAL: Final = (VIRTUALSERVICES,)
+"""What the store holds besides, where the API server serves it: it may come later, and go."""
 
 LABELLED_ONLY: Final = frozenset({DEPLOYMENTS, CONTROLLERREVISIONS, PODS, JOBS})
 """Of these only what carries the label `tidegate.dev/release`: they are ours, or nothing to us.

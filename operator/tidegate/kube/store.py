@@ -8,6 +8,7 @@ write.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,13 +17,16 @@ from typing import Any, Final, NamedTuple
 
 from tidegate.api.configuration import Mention, mentions
 from tidegate.api.meta import LABEL_MANAGED_BY, LABEL_RELEASE, MANAGED_BY
+from tidegate.kube.hosts import service_of
 from tidegate.kube.resources import (
     DEPLOYMENTS,
     HTTPROUTES,
     LABELLED_ONLY,
+    OPTIONAL,
     OUTLINED,
     RELEASES,
     SERVICES,
+    VIRTUALSERVICES,
     WATCHED,
     Key,
     Object,
@@ -33,7 +37,7 @@ from tidegate.kube.resources import (
 )
 
 _KEEPS_MANAGERS: Final = frozenset(
-    {HTTPROUTES, SERVICES}
+    {HTTPROUTES, SERVICES, VIRTUALSERVICES}
 )  # who edited a route or a pin is told, or scaled what was taken over; elsewhere it is ballast
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # the whole object once more
 _GRAVES: Final = 20_000
@@ -62,13 +66,14 @@ class _Grave(NamedTuple):
 class Store:
     """One replica's view of the watched kinds. Not for threads: one event loop reads and writes it."""
 
-    def __init__(self, watched: Collection[Resource] = (*WATCHED, *OUTLINED)) -> None:
+    def __init__(self, watched: Collection[Resource] = (*WATCHED, *OUTLINED, *OPTIONAL)) -> None:
         self._entries: dict[Resource, dict[Key, _Entry]] = {resource: {} for resource in watched}
         self._by_namespace: defaultdict[tuple[Resource, str], set[str]] = defaultdict(set)
         self._by_release: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
         self._by_name: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
         self._graves: OrderedDict[_Place, _Grave] = OrderedDict()
         self._synced: set[Resource] = set()
+        self._wanted = {resource: asyncio.Event() for resource in OPTIONAL}
         self._lately: OrderedDict[_Place, tuple[_Entry, Object]] = OrderedDict()  # the one used last is the last
         self._unseen: dict[Resource, str] = {}
 
@@ -165,12 +170,12 @@ class Store:
         self._of(resource)
         return self._parsed(resource, namespace, self._by_namespace.get((resource, namespace), ()))
 
-    def routes_naming(self, namespace: str, service: str) -> Sequence[Object]:
-        """The HTTPRoutes of the namespace with a backendRef that names this Service of the namespace."""
-        return self._parsed(HTTPROUTES, namespace, self._by_name.get((HTTPROUTES, namespace, service), ()))
+    def routes_naming(self, namespace: str, service: str, kind: Resource = HTTPROUTES) -> Sequence[Object]:
+        """The HTTPRoutes, or VirtualServices, of the namespace that send requests to this Service of the namespace."""
+        return self._parsed(kind, namespace, self._by_name.get((kind, namespace, service), ()))
 
     def releases_naming(self, namespace: str, route: str) -> Sequence[Key]:
-        """The Releases of the namespace with a component whose traffic goes by this HTTPRoute."""
+        """The Releases of the namespace with a component whose traffic goes by a route of this name, of any kind."""
         return [Key(namespace, name) for name in sorted(self._by_name.get((RELEASES, namespace, route), ()))]
 
     def releases_mentioning(self, resource: Resource, key: Key) -> Sequence[Key]:
@@ -226,7 +231,7 @@ class Store:
     @property
     def all_synced(self) -> bool:
         """Whether that is so for every kind whose objects are kept whole."""
-        return self._synced.issuperset(resource for resource in self._entries if resource not in OUTLINED)
+        return self._synced.issuperset(resource for resource in self._entries if resource not in (*OUTLINED, *OPTIONAL))
 
     def mark_synced(self, resource: Resource) -> None:
         """All that existed when this process started has arrived."""
@@ -240,6 +245,19 @@ class Store:
     def mark_unseen(self, resource: Resource, sentence: str) -> None:
         """For a kind that need not be seen for the others to be worked on; "" when it is seen again."""
         self._unseen[resource] = sentence
+
+    def mark_missing(self, resource: Resource) -> None:
+        """The server does not serve the kind (any more): nothing of it is known."""
+        self._synced.discard(resource)
+
+    def want(self, resource: Resource) -> bool:
+        """Remember that somebody asked for a kind that is not here. Always false: it still is not."""
+        self._wanted[resource].set()
+        return False
+
+    async def wants(self, resource: Resource) -> None:
+        """Return when somebody has asked for a kind that was not here."""
+        await self._wanted[resource].wait()
 
     # ---- inside
 
@@ -334,19 +352,36 @@ def _mentioned(mention: Mention) -> str:
 
 
 def _named(resource: Resource, obj: Object) -> Iterator[str]:
+    spec, namespace = obj.get("spec") or {}, str(obj["metadata"].get("namespace"))
     if resource == HTTPROUTES:
-        namespace = obj["metadata"].get("namespace")
-        for rule in (obj.get("spec") or {}).get("rules") or ():
-            for ref in rule.get("backendRefs") or ():
-                if ref.get("kind", "Service") == "Service" and ref.get("namespace", namespace) == namespace:
-                    yield str(ref.get("name"))
+        yield from _backends(spec, namespace)
+    elif resource == VIRTUALSERVICES:
+        yield from _destinations(spec, namespace)
     elif resource == RELEASES:
-        for component in (obj.get("spec") or {}).get("components") or ():
-            traffic = (component.get("kubernetes") or {}).get("traffic") or {}
-            if route := (traffic.get("httpRoute") or {}).get("name"):
-                yield str(route)
-            template = (component.get("kubernetes") or {}).get("template") or {}
-            yield from map(_mentioned, mentions(template.get("spec") or {}))
+        for component in spec.get("components") or ():
+            yield from _of_component(component.get("kubernetes") or {})
     elif resource == DEPLOYMENTS and (obj["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) != MANAGED_BY:
-        template = (obj.get("spec") or {}).get("template") or {}
+        template = spec.get("template") or {}
         yield from map(_mentioned, mentions(template.get("spec") or {}))
+
+
+def _of_component(kubernetes: Mapping[str, Any]) -> Iterator[str]:
+    traffic, template = kubernetes.get("traffic") or {}, kubernetes.get("template") or {}
+    for member, field in (("httpRoute", "name"), ("istio", "virtualService")):
+        if route := (traffic.get(member) or {}).get(field):
+            yield str(route)
+    yield from map(_mentioned, mentions(template.get("spec") or {}))
+
+
+def _backends(spec: Mapping[str, Any], namespace: str) -> Iterator[str]:
+    for rule in spec.get("rules") or ():
+        for ref in rule.get("backendRefs") or ():
+            if ref.get("kind", "Service") == "Service" and ref.get("namespace", namespace) == namespace:
+                yield str(ref.get("name"))
+
+
+def _destinations(spec: Mapping[str, Any], namespace: str) -> Iterator[str]:
+    for route in spec.get("http") or ():
+        for destination in route.get("route") or ():
+            if service := service_of((destination.get("destination") or {}).get("host"), namespace):
+                yield service

@@ -11,10 +11,11 @@ from typing import Final
 from tidegate.api.release import Component
 from tidegate.targets.kubernetes.traffic.by_pods import ByPods
 from tidegate.targets.kubernetes.traffic.http_route import HTTPRouteWay
+from tidegate.targets.kubernetes.traffic.istio import IstioWay
 from tidegate.targets.kubernetes.traffic.port import Carrier, InUse, Seen, Way, Write
 from tidegate.targets.kubernetes.view import View
 
-WAYS: Final[tuple[Way, ...]] = (HTTPRouteWay(), ByPods())
+WAYS: Final[tuple[Way, ...]] = (HTTPRouteWay(), IstioWay(), ByPods())
 """All there are. Only what a component's own way says is read and written; but before something is taken down, none of
 them may lead there."""
 

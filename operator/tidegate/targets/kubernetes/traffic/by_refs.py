@@ -43,6 +43,7 @@ class ByRefs(ABC):
 
     resource: ClassVar[Resource]
     path: ClassVar[tuple[str, str]]  # of the rules in managedFields
+    ref: ClassVar[str] = "backendRef"  # what people call one
 
     @abstractmethod
     def carrier(self, release: str, component: Component) -> Carrier: ...
@@ -84,7 +85,7 @@ class ByRefs(ABC):
         backends, rules = self.backends(view, component), self.rules_of(route)
         editor = last_editor(route, *self.path)
         if not routes.names_any(rules, backends):
-            nothing = (_names_nothing(part, carrier, backends.service),) if permitted else ()
+            nothing = (self._names_nothing(part, carrier, backends.service),) if permitted else ()
             return Seen(Reading(None, None, token_of(route), pin), problems, nothing, editor)
         split = routes.one_split(routes.splits(rules, backends), *_promised(view, part))
         return Seen(Reading(split, stamp.move(part), token_of(route), pin), problems, editor=editor)
@@ -134,7 +135,9 @@ class ByRefs(ABC):
         self, view: View, component: Component | None, place: Place, now: float, *, unfollowed: bool
     ) -> None:
         app, name = view.app, _service_of(view, place)
-        names = {route["metadata"]["name"] for route in view.cluster.store.routes_naming(app.namespace, name)}
+        names = {
+            route["metadata"]["name"] for route in view.cluster.store.routes_naming(app.namespace, name, self.resource)
+        }
         if component is not None and self.carries(component):
             names.add(self.carrier(app.name, component).name)
         found = await asyncio.gather(
@@ -214,6 +217,13 @@ class ByRefs(ABC):
         if until is not None and until > now:
             raise still_draining(_service_of(view, place), until)
 
+    def _names_nothing(self, part: str, carrier: Carrier, service: str) -> Problem:
+        sentence = (
+            f"{carrier} names neither Service {service} nor a revision of it, so this Release may not change it. "
+            f"Add a {self.ref} to {service} to the rules that should reach it."
+        )
+        return Problem(part, "", ROUTE_NAMES_NOTHING, sentence, lasting=True)
+
     def backends(self, view: View, component: Component) -> Backends:
         """The Services of the component that a route may name."""
         app, part = view.app, component.name
@@ -228,6 +238,8 @@ class ByRefs(ABC):
         }
         return Backends(
             namespace=app.namespace,
+            kind=self.resource.kind,
+            ref=self.ref,
             route=self.carrier(app.name, component).name,
             service=service,
             port=view.service_port(component) or self.port(view, component) or component.kubernetes.port,
@@ -264,11 +276,3 @@ def _promised(view: View, name: str) -> tuple[routes.Split, str | None]:
     part = status.part(name) or Part(name)
     newest = status.candidate or status.stable
     return promise(status, part), newest.runs(name) if newest else None
-
-
-def _names_nothing(part: str, carrier: Carrier, service: str) -> Problem:
-    sentence = (
-        f"{carrier} names neither Service {service} nor a revision of it, so this Release may not change it. "
-        f"Add a backendRef to {service} to the rules that should reach it."
-    )
-    return Problem(part, "", ROUTE_NAMES_NOTHING, sentence, lasting=True)

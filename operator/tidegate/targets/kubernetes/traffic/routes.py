@@ -44,6 +44,8 @@ class Backends:
     may_use_service: bool  # whether `service` is absent, or labelled for us: else it is one of the others
     is_dangling: Callable[[str], bool]  # whether a name that is not in `contents` is that of a lost Service of ours
     lost: Mapping[str, str]  # such a name -> its content, where that is still known
+    kind: str = "HTTPRoute"  # for sentences, too, as is what one calls a ref in it
+    ref: str = "backendRef"
 
     def content(self, ref: Mapping[str, Any]) -> str | None:
         """What a ref sends traffic to; None if it is not ours. A content that can't be told is "?" and the name."""
@@ -145,7 +147,7 @@ def rewrite(rules: Sequence[Rule], backends: Backends, split: Split) -> list[Rul
         service = backends.service_of(content)
         if service is None:
             raise Transient(
-                f"HTTPRoute {backends.route} can't send traffic to revision {content[:10]}: it has no Service. "
+                f"{backends.kind} {backends.route} can't send traffic to revision {content[:10]}: it has no Service. "
                 "It is made again when the revision is started."
             )
         targets[service] = share
@@ -234,8 +236,8 @@ def _too_coarse(rule: Rule, index: int, backends: Backends, targets: Mapping[str
     factor = least // gcd(least, total)
     heaviest = max(_weight(ref) for ref in _refs(rule)) * factor
     what = (
-        f"HTTPRoute {backends.route}: in rule {index + 1} other backends stand beside {backends.service}, whose weight "
-        f"there, {total}, is too small to split as asked for. "
+        f"{backends.kind} {backends.route}: in rule {index + 1} other backends stand beside {backends.service}, whose "
+        f"weight there, {total}, is too small to split as asked for. "
     )
     if heaviest > HEAVIEST:
         return what + f"Write the weights of that rule anew, with a multiple of {least} for {backends.service}."
@@ -245,12 +247,13 @@ def _too_coarse(rule: Rule, index: int, backends: Backends, targets: Mapping[str
 def _carries_nothing(rules: Sequence[Rule], backends: Backends) -> str:
     if not names_any(rules, backends):
         return (
-            f"HTTPRoute {backends.route} names neither Service {backends.service} nor a revision of it. "
-            f"Add a backendRef with name {backends.service} and port {backends.port} to the rules that should reach it."
+            f"{backends.kind} {backends.route} names neither Service {backends.service} nor a revision of it. "
+            f"Add a {backends.ref} with name {backends.service} and port {backends.port} to the rules that should "
+            "reach it."
         )
     return (
-        f"HTTPRoute {backends.route} gives Service {backends.service} weight 0 and sends all to other backends, which "
-        f"are not ours to change. Give the backendRef {backends.service} a weight, such as 100."
+        f"{backends.kind} {backends.route} gives Service {backends.service} weight 0 and sends all to other backends, "
+        f"which are not ours to change. Give the {backends.ref} {backends.service} a weight, such as 100."
     )
 
 
