@@ -133,9 +133,11 @@ def deployment(
     }
 
 
-def adopting(name: str = "web", replicas: int = 2, image: str = "") -> dict[str, Any]:
+def adopting(
+    name: str = "web", replicas: int = 2, image: str = "", traffic: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A component whose pods are those of the Deployment of that name; `image`: of another version."""
-    adopting = component(name, replicas)
+    adopting = component(name, replicas, traffic=traffic)
     del adopting["kubernetes"]["template"]
     adopting["kubernetes"]["templateFrom"] = {"deployment": name}
     if image:

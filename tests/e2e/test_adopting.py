@@ -96,6 +96,22 @@ def own_pods(shop: Shop) -> list[dict[str, Any]]:
     return [pod for pod in found if "tidegate.dev/revision" not in pod["metadata"]["labels"]]
 
 
+def test_so_it_is_behind_a_plain_service(serving: Shop) -> None:
+    serving.api.delete("HTTPRoute", serving.namespace, "web")
+    before = deployment(serving)
+    with direct(serving) as load:
+        take_over(serving, traffic={"service": {}})
+        serving.then_phase("Completed", version="v1.0.0", within=60)
+        eventually(lambda: not own_pods(serving), 40, "the Deployment rests, and its pods are gone")
+        serving.api.delete("Release", serving.namespace, "shop")
+        eventually(lambda: serving.api.get("Release", serving.namespace, "shop") is None, 90, "the Release is gone")
+        time.sleep(1)
+    assert not lost(load)
+    assert deployment(serving)["spec"] == before["spec"]
+    assert service(serving)["spec"]["selector"] == OWN
+    assert [found["metadata"]["name"] for found in serving.api.list("Deployment", serving.namespace)] == ["web"]
+
+
 def test_another_version_than_runs_climbs_from_what_runs_and_a_bad_one_comes_back(serving: Shop) -> None:
     with serving.load(rps=80) as load:
         take_over(serving, "v2.0.0-bad", image=ANY_VERSION)

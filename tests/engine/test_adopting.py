@@ -161,6 +161,15 @@ def test_a_component_that_is_added_joins_the_stable_version_as_it_ran_and_then_c
     assert (story.split(), story.split("api")) == ({"A": 100}, {"X": 100})
 
 
+def test_a_write_that_was_lost_is_done_though_the_pin_has_brought_the_traffic_there() -> None:
+    story = loop()
+    story.until(lambda: story.status.stable is not None)
+    story.change(deaf=frozenset({"web"})).run(20)
+    road = story.world.road("web")
+    story.change(roads=(road._replace(split=(("A", 100_000),)),), deaf=frozenset()).until_rest()
+    assert (story.world.road("web").stamp, story.part().landed) == (story.part().move, story.part().move)
+
+
 def test_deleted_before_its_end_the_others_serve_on() -> None:
     story = loop()
     story.turn()

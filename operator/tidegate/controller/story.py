@@ -83,7 +83,8 @@ def _ready(picture: Picture, status: Status) -> Condition:
     wanted, meta = picture.spec.version, picture.release.metadata
     serving = status.stable.name if status.stable else None
     if meta.deleting:
-        return fact(ConditionType.READY, False, Reason.DELETING, "being deleted; traffic is settled on stable first")
+        going = f"being deleted; traffic is settled on stable first{_trouble(picture)}"
+        return fact(ConditionType.READY, False, Reason.DELETING, going)
     hand = hand_of(status)
     if status.phase is Phase.COMPLETED and status.stable and status.stable.content == wanted.content:
         unreadable = tuple(o for o in picture.obstacles if o.reason == Reason.INVALID)

@@ -137,7 +137,7 @@ def repair(p: Pass) -> None:
     for part in p.status.parts:
         if p.reading(part).split is None:
             p.wake_in(POLL)
-        elif not p.at_peace(part):
+        elif not p.at_peace(part) or _is_unstamped(p, part):
             if p.can_go_back(part):
                 p.ensure(part)
             p.wake_to_repair()
@@ -146,6 +146,12 @@ def repair(p: Pass) -> None:
         p.start(stable, p.status.proved)
     elif stable:
         _shrink(p, stable)
+
+
+def _is_unstamped(p: Pass, part: Part) -> bool:
+    """The value is as promised by other ways than our write, which was lost: the pin was moved, and the route names
+    the Service. Without our move in it a late write of an older one is not told from a newer."""
+    return part.landed < part.move and not part.hand and not p.settled(part)
 
 
 def _shrink(p: Pass, stable: Version) -> None:

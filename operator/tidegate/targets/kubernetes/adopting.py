@@ -292,7 +292,9 @@ def _is_given_up(view: View, part: str) -> bool:
 
 def _is_left(view: View, component: Component, reading: Reading | None) -> bool:
     """Whether everything that came to the Deployment comes to a revision of ours now."""
-    if is_first(view, component.name) or reading is None or reading.split is None or not reading.pin:
+    if is_first(view, component.name) or reading is None or reading.split is None:
+        return False
+    if not pinning.selects_ours(view.app_service(component), view.app.name):
         return False
     return all(not content.startswith("?") for content, _ in reading.split)
 
@@ -345,7 +347,7 @@ async def take_down(view: View, place: Place, now: float) -> None:
         return
     service_name = app_service_name(view.app.name, component)
     service = await view.cluster.fresh(SERVICES, view.app.namespace, service_name)
-    if not pinning.pinned_to(service, view.app.name, place.part, sorted(view.known)):
+    if not pinning.selects_ours(service, view.app.name):
         raise InUse(f"Service {service_name} may still select the pods of Deployment {name}.")
     for way in WAYS:
         await way.leave(view, component, place, now, unfollowed=False)

@@ -9,9 +9,9 @@ world, so that any of them may be the first that a new process does:
 3. when the drain is over, ours is taken down, which nothing reaches any more;
 4. when its pods are gone, the Service has exactly the selector of before, and nothing of us is left on either.
 
-That is done only where the Deployment's template is what stable runs. Else, an unproven version would serve: then ours
-serves on, as with a template of the Release's own, and the Deployment stays at 0. So it does where its pods do not come
-up in time, where a person has split the traffic, and with `Delete`.
+That is done only where the Deployment's template, and the configuration that it names, is what stable runs. Else, an
+unproven version would serve: then ours serves on, as with a template of the Release's own, and the Deployment stays at
+0. So it does where its pods do not come up in time, where a person has split the traffic, and with `Delete`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ from tidegate.targets.kubernetes.names import (
     is_leaving,
     labels_of,
     section,
+    workload_name,
 )
+from tidegate.targets.kubernetes.stamp import last_change
 from tidegate.targets.kubernetes.traffic import InUse, way_of
+from tidegate.targets.kubernetes.traffic.port import still_draining
 from tidegate.targets.kubernetes.view import Place, View
 
 PATIENCE: Final = 3_600.0  # seconds from the deletion on, until ours serves on for good; or `deadlines.orphan`
@@ -86,6 +89,7 @@ async def _give_back(view: View, deployment: Object, now: float, keeps: bool, ta
         await _wake(view, case)
         before = pinning.selector_before(case.service)
         await _select(view, case.service, {**before, templates.LABEL_HASH: await _hash(view, case)}, done=False)
+    await _await_drain(view, case, now)
     await take_down(view, case.place, now)
     if view.pods(case.place):
         raise InUse(f"The pods of {case.place.part} that served in the stead of the Deployment are still ending.")
@@ -124,6 +128,8 @@ def _stays(view: View, case: _Case, now: float) -> str:
         return error.message
     if theirs != ours:
         return f"its template is not what {found[1]} runs, so that it would serve what is not proven"
+    if tuple(view.named_at(case.place)) != tuple(view.app.resolved.named.get(case.place.part, ())):
+        return f"the configuration that it names is by now another than {found[1]} runs with"
     if not pinning.pinned_to(case.service, view.app.name, case.place.part, [case.place.content]):
         return "its Service selects something else than the stable version"
     split = way_of(case.component).look(view, case.component, now).reading.split
@@ -134,6 +140,15 @@ def _stays(view: View, case: _Case, now: float) -> str:
     if deleted is not None and now > deleted + _patience(view):
         return "its pods have not become ready"
     return ""
+
+
+async def _await_drain(view: View, case: _Case, now: float) -> None:
+    """Counted from our own write of the selector: no way of splitting traffic knows of that one. Raises InUse."""
+    service = await _fresh_service(view, case.component)
+    moved = last_change(service, "f:spec", "f:selector", by_us=True) if service else 0.0
+    until = moved + view.drain(case.place.part)
+    if until > now:
+        raise still_draining(workload_name(view.app.name, *case.place), until)
 
 
 async def _wake(view: View, case: _Case) -> None:

@@ -116,6 +116,12 @@ def _is_made(service: Object) -> bool:
     return labels_of(service).get(LABEL_MANAGED_BY) == MANAGED_BY
 
 
+def selects_ours(service: Object | None, release: str) -> bool:
+    """Whether a Service leads to pods that are made for this Release, and to no others."""
+    found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
+    return found.get(LABEL_RELEASE) == release and LABEL_COMPONENT in found
+
+
 def selects_others(service: Object | None, release: str) -> bool:
     """Whether a Service has a selector that is none of ours: something else may serve behind it.
 
@@ -123,4 +129,4 @@ def selects_others(service: Object | None, release: str) -> bool:
     right to read endpointslices, which nothing else here needs; docs/releases.md says so.
     """
     found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
-    return bool(found) and not (found.get(LABEL_RELEASE) == release and LABEL_COMPONENT in found)
+    return bool(found) and not selects_ours(service, release)
