@@ -1,7 +1,7 @@
 # Every target says what it does: `make help`.
 # KIND=1 uses a kind cluster, CLUSTER=current the current kubeconfig, in place of the cluster that `make cluster` makes.
 .DEFAULT_GOAL := help
-.PHONY: help dev check crds chart image unit cluster test demo bench clean lock
+.PHONY: help dev check crds chart image unit cluster test test-api demo bench clean lock
 
 export KIND CLUSTER
 bin := .venv/bin
@@ -10,7 +10,7 @@ ARGS =
 IMAGE = tidegate:$(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' operator/tidegate/__init__.py)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 dev: .venv/.stamp ## make .venv with everything that building and testing need (instant when it is there)
 
@@ -38,6 +38,10 @@ cluster: dev ## start a real Kubernetes on this machine (first time: about ten m
 
 test: dev cluster ## run all tests, on the real cluster; ARGS="-k word" picks
 	TIDEGATE_REQUIRE_CLUSTER=1 $(in_cluster)/pytest $(ARGS)
+
+test-api: dev ## run the tests that need no pods, beside a control plane of plain processes: no root; ARGS="-k word" picks
+	$(bin)/python hack/cluster up --control-plane-only
+	TIDEGATE_REQUIRE_CLUSTER=1 $(in_cluster)/pytest -m "not pods" $(ARGS)
 
 demo: dev cluster ## watch a good release climb to 100 % and a bad one revert, on real pods
 	$(in_cluster)/python -m hack.demo

@@ -1,7 +1,8 @@
 """What all tests share: which of them need the cluster, and what happens to those when it is not there.
 
 `make test` runs everything inside the cluster's namespaces and sets TIDEGATE_REQUIRE_CLUSTER=1: a missing cluster is
-then a failure, never a skip. Without it (`make unit`, an editor) the tests that need a cluster are skipped.
+then a failure, never a skip. Without it (`make unit`, an editor) the tests that need a cluster are skipped. Where there
+is no root, `make test-api` runs what a control plane without a node is enough for: all but those marked `pods`.
 Only an explicit KUBECONFIG counts, so that no test ever runs against what happens to be somebody's current cluster.
 """
 
@@ -22,6 +23,7 @@ from hypothesis import settings
 from tidegate.kube import Store
 
 NEEDS_CLUSTER = ("integration", "e2e", "faults", "recorded")
+NEEDS_PODS = ("e2e", "faults", "recorded")
 TESTS = Path(__file__).parent
 
 
@@ -42,12 +44,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in NEEDS_CLUSTER:
             item.add_marker(folder)
+        if folder in NEEDS_PODS:
+            item.add_marker("pods")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if not any(item.get_closest_marker(name) for name in NEEDS_CLUSTER):
         return
-    if (missing := missing_cluster()) is None:
+    missing = missing_cluster() or (missing_node() if item.get_closest_marker("pods") else None)
+    if missing is None:
         return
     if os.environ.get("TIDEGATE_REQUIRE_CLUSTER") == "1":
         pytest.fail(f"this test needs the cluster: {missing}", pytrace=False)
@@ -78,3 +83,10 @@ def missing_cluster() -> str | None:
     if answer.returncode == 0:
         return None
     return f"its API server is not ready ({answer.stderr.strip()}). Start it by `make cluster`"
+
+
+def missing_node() -> str | None:
+    """Why there are no pods to test with, or None where there may be."""
+    if os.environ.get("TIDEGATE_CONTROL_PLANE_ONLY") != "1":
+        return None
+    return "only the control plane runs here, without a node. `make test` starts all of it, as root"

@@ -51,8 +51,8 @@ def up(layout: Layout, progress: Progress) -> None:
     """Brings the whole cluster up, or finds it up; returns when everything in it is ready."""
     if os.geteuid() != 0:
         raise ClusterError(
-            "a node needs root: `sudo -E make cluster`. Without root there are KIND=1, CLUSTER=current, and "
-            "`python hack/cluster up --control-plane-only` for the tests that need no pods"
+            "a node needs root: `sudo -E make cluster`. Without root, `make test-api` runs the tests that need no "
+            "pods; or there are KIND=1 and CLUSTER=current"
         )
     with _only_one(layout):
         binaries = build.kubernetes(layout, progress)
@@ -187,13 +187,15 @@ def supervise(layout: Layout, arguments: list[str]) -> None:
     Supervisor(parts, log=layout.log, environment=environment).run()
 
 
-def exec_environment(layout: Layout) -> Mapping[str, str]:
-    """What a command inside finds: our environment, kubectl and friends, an admin's kubeconfig."""
+def exec_environment(layout: Layout, *, whole: bool) -> Mapping[str, str]:
+    """What a command inside finds: our environment, kubectl and friends, an admin's kubeconfig, and, for the tests, a
+    word that there is no node."""
     found = dict(os.environ)
     found["PATH"] = ":".join(
         [str(layout.venv_bin), str(layout.bin), found.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]
     )
     found["KUBECONFIG"] = str(layout.kubeconfig)
+    found["TIDEGATE_CONTROL_PLANE_ONLY"] = "" if whole else "1"
     # kubectl keeps what it discovered for hours; another cluster may serve other kinds.
     found["KUBECACHEDIR"] = str(layout.state / "kubectl-cache")
     direct = "127.0.0.1,localhost,10.88.0.0/16,10.89.0.0/24,10.96.0.0/16"

@@ -120,7 +120,7 @@ def _exec(layout: Layout, arguments: argparse.Namespace) -> int:
     if other is not None:
         return namespaces.run(command, other.environment(), inside=None)
     running = state.need(layout)
-    environment = cluster.exec_environment(layout)
+    environment = cluster.exec_environment(layout, whole=running.whole)
     # The command is looked up in the new PATH, not in ours.
     os.environ["PATH"] = environment["PATH"]
     return namespaces.run(command, environment, inside=running.pid if running.whole else None)

@@ -23,6 +23,8 @@ from tidegate.targets.kubernetes import adopting, templates
 from tidegate.targets.kubernetes.neighbours import Neighbours
 from tidegate.targets.port import App, Sight
 
+pytestmark = pytest.mark.pods
+
 OWN = {"app": "web"}
 ANY_VERSION = "tidegate.local/sample:$(version)"
 PLACE = "?deployment/web"

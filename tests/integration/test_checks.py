@@ -101,5 +101,6 @@ async def world() -> AsyncIterator[Place]:
         await place.close()
 
 
+@pytest.mark.pods
 class TestJobs(CheckerContract):
     """On real pods."""

@@ -91,6 +91,7 @@ async def configured(world: Shop) -> AsyncIterator[Configured]:
     await made.world.target.close()
 
 
+@pytest.mark.pods
 async def test_each_revision_runs_with_copies_of_its_own_whatever_becomes_of_the_source(
     configured: Configured, story: Story
 ) -> None:
@@ -123,6 +124,7 @@ async def test_revisions_with_the_same_configuration_share_one_copy_and_its_sour
     assert [len(await configured.copies(resource)) for resource in (CONFIGMAPS, SECRETS)] == [1, 1]
 
 
+@pytest.mark.pods
 async def test_a_copy_that_was_deleted_is_made_again_while_its_source_is_as_it_was(
     configured: Configured, story: Story
 ) -> None:

@@ -15,6 +15,8 @@ from tidegate.engine.values import FULL, Ensure, Part, Reading, Start, Status
 from tidegate.errors import Transient
 from tidegate.kube import DEPLOYMENTS, SERVICES, Client, Object
 
+pytestmark = pytest.mark.pods
+
 
 class PlainShop(Shop):
     """Its Service is all that leads to its pods."""

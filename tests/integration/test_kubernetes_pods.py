@@ -20,6 +20,8 @@ from tidegate.kube import (
 from tidegate.targets.kubernetes import KubernetesTarget
 from tidegate.targets.port import Sight
 
+pytestmark = pytest.mark.pods
+
 QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
 
 

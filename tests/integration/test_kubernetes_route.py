@@ -16,6 +16,8 @@ from tidegate.kube import (
     SERVICES,
 )
 
+pytestmark = pytest.mark.pods
+
 
 async def test_one_write_for_all_parts_of_a_route_and_what_is_not_ours_stays(world: Shop, story: Story) -> None:
     rules = [

@@ -19,6 +19,8 @@ from tidegate.kube import (
 )
 from tidegate.targets.port import App
 
+pytestmark = pytest.mark.pods
+
 
 class TestContract(TargetContract):
     """All of it."""

@@ -24,6 +24,8 @@ from tidegate.kube.answers import Request
 from tidegate.targets.kubernetes import KubernetesTarget
 from tidegate.targets.port import App
 
+pytestmark = pytest.mark.pods
+
 PATIENCE = 30.0  # seconds for one act, with all its repeats
 
 
