@@ -40,7 +40,8 @@ def start(command: list[str], *, log: Path, isolated: bool) -> int:
     if not answer.isdigit():
         raise ClusterError(
             f"this machine allows no namespaces of our own ({answer or 'no word why'}). As root of a machine or of a "
-            "privileged container it works; elsewhere use KIND=1, CLUSTER=current or `up --control-plane-only`"
+            "privileged container it works; elsewhere `make test-api` runs what needs no pods; or use KIND=1, "
+            "CLUSTER=current"
         )
     return int(answer)
 

@@ -17,6 +17,8 @@ from tidegate.engine.values import Ensure
 from tidegate.errors import Permanent
 from tidegate.kube import VIRTUALSERVICES, Client, Object
 
+pytestmark = pytest.mark.pods
+
 
 class IstioShop(Shop):
     """Its route is a VirtualService."""
