@@ -23,6 +23,5 @@ def remove(api: Api) -> None:
 
 def _served(api: Api) -> bool:
     found = api.get("CustomResourceDefinition", "", istio.NAME) or {}
-    return any(
-        c["type"] == "Established" and c["status"] == "True" for c in found.get("status", {}).get("conditions", [])
-    )
+    conditions = (found.get("status") or {}).get("conditions") or []  # null for a moment
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
