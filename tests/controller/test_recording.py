@@ -292,12 +292,19 @@ def test_a_verdict_a_reason_and_a_weight_are_written_at_once() -> None:
         assert worth_writing(before, after, 0.0)
 
 
+def _message(status: api.ReleaseStatus) -> str:
+    ready = status.condition("Ready")
+    assert ready is not None
+    return ready.message
+
+
 def test_that_a_guard_is_awaited_is_told_with_what_it_says_and_not_by_a_write_of_its_own() -> None:
     status = climbing(0, phase=Phase.PREPARING)
     awaited = guard_status("errors", Verdict.UNKNOWN, "errors: not measured yet", data="Awaited")
     before = compose(picture(status), status, api.ReleaseStatus(), ME)
-    asked_now = compose(picture(status, guards=(awaited,)), status, before, ME)
+    asked_now = compose(picture(status, guards=(awaited,), verdict=Verdict.UNKNOWN), status, before, ME)
     assert asked_now.guards != before.guards
+    assert "not measured yet" in _message(asked_now)
     assert not worth_writing(before, asked_now, 0.0)
     answered = guard_status("errors", Verdict.UNKNOWN, "errors: no answer", data="ProviderError")
     assert worth_writing(before, compose(picture(status, guards=(answered,)), status, before, ME), 0.0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tidegate import api
-from tidegate.api.conditions import ConditionType
+from tidegate.api.conditions import ConditionType, Reason
 from tidegate.api.grammar import FULL, ZERO, Percent
 from tidegate.api.intervention import Action
 from tidegate.controller import story
@@ -334,9 +334,11 @@ def _verdicts(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tupl
 
 
 def _told(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[Any, ...]]:
+    """While a guard is awaited, that there is no data is no news: what else changes is."""
     waits = _awaits(newest)
+    without_data = {c.type for c in newest.conditions if waits and c.reason == Reason.NO_DATA}
     return [
-        (c.type, c.status, c.reason, c.observed_generation)
+        (c.type, c.status, "" if c.type in without_data else c.reason, c.observed_generation)
         for c in status.conditions
         if not (waits and c.type == ConditionType.GUARDS_HEALTHY)
     ]
