@@ -9,6 +9,7 @@ python -m hack.bench table            # all that was measured since the last `ma
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ def main() -> int:
     else:
         name = f"soak-{arguments.count}"
         measure = lambda s: soak(s, arguments.count, arguments.minutes)  # noqa: E731
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing of ours is left running
     try:
         figures = asyncio.run(_on_stage(measure))
     except Late as late:

@@ -145,10 +145,11 @@ class Sweep:
         version = "0" if cached else None
         listed: dict[Key, int] = {}
         for namespace in self._namespaces:
-            items, _ = await self._client.list(
+            # Page by page: of thousands of objects nothing is kept but where they are, and which version.
+            async for page in self._client.pages(
                 resource, namespace, labels=labels, resource_version=version, metadata_only=True
-            )
-            listed.update((key_of(item), version_of(item)) for item in items)
+            ):
+                listed.update((key_of(item), version_of(item)) for item in page.items)
         return listed
 
     def _known(self, resource: Resource) -> Sequence[Key]:
