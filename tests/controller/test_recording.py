@@ -319,6 +319,15 @@ def test_while_a_guard_is_awaited_all_else_is_written_as_ever() -> None:
     assert worth_writing(before, compose(picture(high, guards=(awaited,)), high, before, ME), 0.0)
 
 
+def test_a_guard_that_was_never_answered_delays_no_write_at_rest() -> None:
+    status = resting()
+    awaited = guard_status("errors", Verdict.UNKNOWN, "errors: not measured yet", data="Awaited")
+    before = compose(picture(status), status, api.ReleaseStatus(guards=(awaited,)), ME)
+    left = before.model_copy(update={"summary": api.Summary(guards="1 no data")})
+    assert before.guards == (awaited,)
+    assert worth_writing(left, before, 0.0)
+
+
 def test_another_writer_alone_makes_no_difference() -> None:
     seen = picture(resting())
     mine = compose(seen, resting(), api.ReleaseStatus(), ME)

@@ -37,7 +37,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    wire = Wire(trust=_trust(), connections=4)
+    wire = Wire(trust=_trust, connections=4)
     async with httpx.AsyncClient(transport=wire, timeout=httpx.Timeout(0.5), trust_env=False) as opened:
         yield opened
 
@@ -100,7 +100,7 @@ async def test_no_cookie_of_one_answer_goes_with_the_next_request_but_httpxs_own
         return response
 
     url = await serve(sets)
-    wire = Wire(trust=_trust(), connections=1)
+    wire = Wire(trust=_trust, connections=1)
     async with httpx.AsyncClient(transport=wire, trust_env=False) as first:
         await first.get(url)
         first.cookies.clear()

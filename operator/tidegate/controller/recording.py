@@ -322,9 +322,9 @@ def _step_in_short(status: api.ReleaseStatus) -> str:
 
 
 def _awaits(status: api.ReleaseStatus) -> bool:
-    """Some guard was asked and has not answered yet. It will within seconds, and then it is told what it said: that it
-    is awaited is not worth a write of its own."""
-    return any(guard.data == Data.AWAITED for guard in status.guards)
+    """In a climb some guard was asked and has not answered yet. It will within seconds, and then it is told what it
+    said: that it is awaited is not worth a write of its own. (At rest the last readings stay, and none is awaited.)"""
+    return status.phase in CLIMBING and any(guard.data == Data.AWAITED for guard in status.guards)
 
 
 def _verdicts(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[str, ...]]:

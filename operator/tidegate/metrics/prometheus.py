@@ -75,7 +75,7 @@ class PrometheusSource:
             timeout=httpx.Timeout(REQUEST_TIMEOUT, connect=5.0),
             follow_redirects=False,
             trust_env=False,  # a proxy or a .netrc of the operator's surroundings is nobody's wish
-            transport=transport or Wire(trust=_trust(), connections=CONNECTIONS),
+            transport=transport or Wire(trust=_trust, connections=CONNECTIONS),
         )
 
     def __repr__(self) -> str:

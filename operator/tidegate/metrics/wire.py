@@ -7,7 +7,7 @@ is another: credentials, cookies, decoding and errors are httpx's as before.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -18,9 +18,9 @@ import httpx
 class Wire(httpx.AsyncBaseTransport):
     """One pool of connections; opened with the first request. Raises httpx's errors and no others."""
 
-    def __init__(self, *, trust: ssl.SSLContext, connections: int, idle: float = 5.0) -> None:
+    def __init__(self, *, trust: Callable[[], ssl.SSLContext], connections: int, idle: float = 5.0) -> None:
         """At most so many `connections` at once; an unused one is closed after `idle` seconds, sooner than any server
-        closes it."""
+        closes it. `trust` is asked for only where there is TLS: it takes 4 MiB."""
         self._trust, self._connections, self._idle = trust, connections, idle
         self._session: aiohttp.ClientSession | None = None
 
@@ -32,6 +32,7 @@ class Wire(httpx.AsyncBaseTransport):
                 str(request.url),
                 headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
                 data=content or None,
+                ssl=self._trust() if request.url.scheme == "https" else True,
                 timeout=_timeout(request.extensions.get("timeout") or {}),
                 allow_redirects=False,
             )
@@ -56,7 +57,7 @@ class Wire(httpx.AsyncBaseTransport):
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._connections, ssl=self._trust, keepalive_timeout=self._idle, use_dns_cache=False
+                    limit=self._connections, keepalive_timeout=self._idle, use_dns_cache=False
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
