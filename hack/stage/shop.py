@@ -91,6 +91,7 @@ def component(
     replicas: int = 2,
     environment: Mapping[str, str] | None = None,
     traffic: Mapping[str, Any] | None = None,
+    drain: str = "2s",
 ) -> dict[str, Any]:
     variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
     container = {
@@ -113,7 +114,7 @@ def component(
             },
             "traffic": {"httpRoute": {"name": name}} if traffic is None else dict(traffic),
             "probes": {"health": "/health", "ready": "/ready", "version": "/version"},
-            "drain": "2s",
+            "drain": drain,
         },
     }
 
@@ -137,7 +138,7 @@ def adopting(
     name: str = "web", replicas: int = 2, image: str = "", traffic: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """A component whose pods are those of the Deployment of that name; `image`: of another version."""
-    adopting = component(name, replicas, traffic=traffic)
+    adopting = component(name, replicas, traffic=traffic, drain="8s")  # kube-proxy follows later than a gateway
     del adopting["kubernetes"]["template"]
     adopting["kubernetes"]["templateFrom"] = {"deployment": name}
     if image:

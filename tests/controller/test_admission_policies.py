@@ -173,7 +173,7 @@ async def test_that_they_are_missing_stands_in_the_release_while_it_is_so_and_is
     await bench.run(3)
     (condition,) = unproven(bench)
     assert (condition["status"], condition["reason"]) == ("True", "AdmissionMissing")
-    assert "kubectl apply -k manifests/base" in condition["message"]
+    assert "kubectl apply -f manifests/base/admission.yaml" in condition["message"]
     version = bench.stored()["metadata"]["resourceVersion"]
     await bench.run(3)
     assert bench.stored()["metadata"]["resourceVersion"] == version

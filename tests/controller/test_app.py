@@ -238,7 +238,7 @@ async def test_missing_definitions_are_all_named_before_anything_starts(api: Fak
             await check_served(client)
     assert str(caught.value) == (
         "The API server does not serve Release (tidegate.dev/v1alpha1), HTTPRoute (gateway.networking.k8s.io/v1): "
-        "install Tidegate's definitions with `kubectl apply -f crds/` and the Gateway API (v1.0 or newer), "
+        "install Tidegate's definitions with `kubectl apply -k crds` and the Gateway API (v1.0 or newer), "
         "then start again"
     )
 

@@ -59,6 +59,15 @@ class Shop:
 
     def load_on_service(self, rps: float = 50) -> Load:
         """At the address of the app's own Service, past any gateway."""
+        eventually(self._service_answers, 60, "kube-proxy leads to the pods of the Service")
+        return self._on_service(rps)
+
+    def _service_answers(self) -> bool:
+        with self._on_service(20) as load:
+            time.sleep(0.5)
+        return {request.code for request in load.requests()} == {200}
+
+    def _on_service(self, rps: float) -> Load:
         address = (self.api.get("Service", self.namespace, "web") or {})["spec"]["clusterIP"]
         log = self._folder / f"{self.namespace}-service-{time.time_ns()}.jsonl"
         return Load(self.host, log, rps, url=f"http://{address}:{shop.PORT}/")

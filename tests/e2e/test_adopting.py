@@ -33,8 +33,7 @@ def answers(shop: Shop) -> set[str]:
 
 def direct(shop: Shop) -> Load:
     """Customers who call the Service itself."""
-    address = service(shop)["spec"]["clusterIP"]
-    return shop.load(rps=80, url=f"http://{address}:{sample.PORT}/")
+    return shop.load_on_service(rps=80)
 
 
 def service(shop: Shop) -> dict[str, Any]:

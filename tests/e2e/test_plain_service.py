@@ -10,7 +10,7 @@ from hack.stage import shop as sample
 from hack.stage.api import eventually
 from tests.e2e.scenario import Shop
 
-PLAIN = [sample.component(replicas=3, traffic={"service": {}})]
+PLAIN = [sample.component(replicas=3, traffic={"service": {}}, drain="5s")]  # kube-proxy is no gateway: it is later
 QUICKLY = [{"weight": 10, "hold": "4s"}, {"weight": 50, "hold": "2s"}, {"weight": 100, "hold": "1s"}]
 SLOWLY = [{"weight": 10, "hold": "60s"}, {"weight": 100, "hold": "1s"}]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ from tidegate.api import parse_release
 from tidegate.api.release import Release
 from tidegate.api.revision import Named, artifact, revision
 from tidegate.kube import CONFIGMAPS, RELEASES, SECRETS, Cluster, Object, Resource, Store
-from tidegate.targets.kubernetes import copies
+from tidegate.targets.kubernetes import copies, sources
 from tidegate.targets.kubernetes.seal import HOME, NAME, Seal
 from tidegate.targets.kubernetes.sources import Sources
 from tidegate.targets.port import Resolved
@@ -250,3 +252,25 @@ async def test_a_copy_is_immutable_ours_and_has_nothing_of_its_sources_metadata(
     assert "ownerReferences" not in made["metadata"]
     found = copies.of_release(world.cluster, NAMESPACE, "storefront")
     assert set(found) == {named}
+
+
+async def test_reads_that_hang_delay_one_look_by_one_patience_and_the_next_not_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many hang: a revert waits for the look."""
+    monkeypatch.setattr(sources, "PATIENCE", 0.3)
+
+    async def hang(seen: Seen) -> web.Response | None:
+        if seen.method == "GET" and seen.path.rpartition("/")[2] in ("settings", "db"):
+            await asyncio.sleep(60)
+        return None
+
+    world.api.faults.append(hang)
+    began = time.monotonic()
+    first = await world.resolved()
+    assert time.monotonic() - began < 0.3 * 2
+    assert [problem.reason for problem in first.problems] == ["ConfigurationUnknown"] * 2
+    asked = len(world.reads())
+    second = await world.resolved()
+    assert [problem.reason for problem in second.problems] == ["ConfigurationUnknown"] * 2
+    assert len(world.reads()) - asked < 2, "what hung is left alone for a while"

@@ -28,11 +28,11 @@ GOOD_FOR: Final = 60.0
 
 MISSING: Final = (
     "the admission policies that prove who wrote this are not installed, so that only what lowers exposure is obeyed; "
-    "install them: kubectl apply -k manifests/base"
+    "install them: kubectl apply -f manifests/base/admission.yaml"
 )
 UNPROVEN: Final = (
     "the admission policies that prove who wrote an Intervention are not installed: of Interventions only what lowers "
-    "exposure is obeyed; install them: kubectl apply -k manifests/base"
+    "exposure is obeyed; install them: kubectl apply -f manifests/base/admission.yaml"
 )
 
 

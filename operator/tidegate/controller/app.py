@@ -114,7 +114,7 @@ async def check_served(client: Client) -> None:
     if missing:
         hints = []
         if any(resource.group == GROUP for resource in missing):
-            hints.append("Tidegate's definitions with `kubectl apply -f crds/`")
+            hints.append("Tidegate's definitions with `kubectl apply -k crds`")
         if HTTPROUTES in missing:
             hints.append("the Gateway API (v1.0 or newer)")
         kinds = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in missing)

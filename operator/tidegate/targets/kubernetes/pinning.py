@@ -125,8 +125,7 @@ def selects_ours(service: Object | None, release: str) -> bool:
 def selects_others(service: Object | None, release: str) -> bool:
     """Whether a Service has a selector that is none of ours: something else may serve behind it.
 
-    A Service without a selector counts as free. Endpoints that somebody wrote for it by hand can't be seen without the
-    right to read endpointslices, which nothing else here needs; docs/releases.md says so.
+    A Service without a selector has none; what may serve behind it by endpoints written by hand, `Neighbours` tells.
     """
     found: Mapping[str, str] = section(service, "spec").get("selector") or {} if service else {}
     return bool(found) and not selects_ours(service, release)

@@ -17,7 +17,7 @@ from tidegate.api.configuration import CONFIG_MAP, SECRET, Mention, mentions
 from tidegate.api.meta import Meta
 from tidegate.api.release import Component, Release
 from tidegate.api.revision import Named
-from tidegate.errors import NotFound, Permanent, TidegateError
+from tidegate.errors import NotFound, Permanent, TidegateError, Transient
 from tidegate.kube import Cluster, Key, Object, Resource, uid_of, version_of
 from tidegate.targets.kubernetes import copies
 from tidegate.targets.kubernetes.copies import ABSENT, MISSING, Copy
@@ -25,6 +25,7 @@ from tidegate.targets.kubernetes.seal import Seal
 from tidegate.targets.port import Problem, Resolved
 
 PATIENCE: Final = 5.0  # seconds, for all that one Release names
+SILENT: Final = 30.0  # seconds in which what gave no answer is not asked for again: it must not slow every pass down
 CONFIGURATION_UNKNOWN: Final = "ConfigurationUnknown"
 
 _SPARE: Final = 1024
@@ -47,14 +48,16 @@ class Sources:
     def __init__(self, cluster: Cluster, seal: Seal) -> None:
         self._cluster, self._seal = cluster, seal
         self._known: dict[_Place, _Known] = {}
+        self._silent: dict[_Place, float] = {}  # what gave no answer, and until when (the loop's time) it is left alone
         self._digests: dict[str, str] = {}  # of copies made under another key, by their uid: what is in them under ours
 
     async def resolve(self, release: Release) -> Resolved:
         """The Release with what it names in its place. Waits for the server at most `PATIENCE` seconds, and only for
         what was never read or has changed."""
         made = copies.of_release(self._cluster, release.metadata.namespace, release.metadata.name)
+        until = asyncio.get_running_loop().time() + PATIENCE
         found = await asyncio.gather(
-            *(self._of_component(release, component, made) for component in release.spec.components)
+            *(self._of_component(release, component, made, until) for component in release.spec.components)
         )
         names = (component.name for component in release.spec.components)
         return Resolved(
@@ -83,13 +86,13 @@ class Sources:
     # ---- inside
 
     async def _of_component(
-        self, release: Release, component: Component, made: Mapping[Named, Copy]
+        self, release: Release, component: Component, made: Mapping[Named, Copy], until: float
     ) -> tuple[tuple[Named, ...], Sequence[Problem]]:
         named, problems = [], []
         for mention, optional in sorted(pinned(component).items()):
             content: str | Problem
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout_at(until):
                     content = await self._content(release, mention, made)
             except Permanent as error:
                 content = Problem(component.name, "", Reason.NOT_PERMITTED, error.message, lasting=True)
@@ -124,8 +127,14 @@ class Sources:
 
     async def _ask(self, place: _Place) -> _Known:
         resource, key = place
+        loop = asyncio.get_running_loop()
+        if self._silent.get(place, 0.0) > loop.time():
+            raise Transient(f"it gave no answer, and is asked again within {SILENT:g} s")
         try:
             obj = await self._cluster.client.get(resource, *key)
+        except asyncio.CancelledError:
+            self._silent[place] = loop.time() + SILENT
+            raise
         except NotFound:
             known = _Known("", 0, "")
         else:
@@ -134,6 +143,7 @@ class Sources:
         if len(self._known) > 2 * self._held() + _SPARE:
             self._tidy()
         self._known[place] = known
+        self._silent.pop(place, None)
         return known
 
     async def _recognised(self, release: Meta, digest: str, ours: Iterable[Copy]) -> str:
@@ -163,6 +173,8 @@ class Sources:
         store = self._cluster.store
         for place in [place for place in self._known if not store.version(place.resource, *place.key)]:
             del self._known[place]
+        now = asyncio.get_running_loop().time()
+        self._silent = {place: until for place, until in self._silent.items() if until > now}
 
 
 def pinned(component: Component) -> Mapping[Mention, bool]:

@@ -78,16 +78,21 @@ class KubernetesTarget:
     async def ensure(self, app: App, writes: Sequence[Ensure], now: float) -> None:
         view = self._view(app)
         by_carrier: dict[tuple[Way, Carrier], list[Write]] = {}
+        unknown: list[Permanent] = []
+        # One that is not known, or can't be written, must not keep the others back.
         for ensure in writes:
-            component = _component(view, ensure.part)
+            try:
+                component = _component(view, ensure.part)
+            except Permanent as error:
+                unknown.append(error)
+                continue
             way = way_of(component)
             by_carrier.setdefault((way, way.carrier(app.name, component)), []).append(Write(component, ensure))
-        # One that can't be written must not keep the others back.
         ended = await asyncio.gather(
             *(way.ensure(view, carrier, parts, now) for (way, carrier), parts in by_carrier.items()),
             return_exceptions=True,
         )
-        for error in ended:
+        for error in (*ended, *unknown):
             if error is not None:
                 raise error
 
