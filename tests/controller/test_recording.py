@@ -312,6 +312,14 @@ def test_that_a_guard_is_awaited_is_told_with_what_it_says_and_not_by_a_write_of
     assert worth_writing(before, compose(picture(status, guards=(awaited, other)), status, before, ME), 0.0)
 
 
+def test_that_there_is_no_traffic_is_no_news_before_the_first_step() -> None:
+    quiet = guard_status("errors", Verdict.NO_TRAFFIC, "errors: v2 is promised no traffic yet", data="NoTraffic")
+    for status, written in ((climbing(0, phase=Phase.PREPARING), False), (climbing(10), True)):
+        before = compose(picture(status), status, api.ReleaseStatus(), ME)
+        seen = picture(status, guards=(quiet,), verdict=Verdict.NO_TRAFFIC)
+        assert worth_writing(before, compose(seen, status, before, ME), 0.0) is written
+
+
 def test_while_a_guard_is_awaited_all_else_is_written_as_ever() -> None:
     awaited = guard_status("errors", Verdict.UNKNOWN, "errors: not measured yet", data="Awaited")
     low, high = climbing(10), climbing(50)

@@ -314,28 +314,41 @@ def _is_essential(name: str, old: api.ReleaseStatus, new: api.ReleaseStatus) -> 
         return _told(old, new) != _told(new, new)
     if name == "components":
         return [_bare(component) for component in old.components] != [_bare(component) for component in new.components]
-    return name != "summary" or not _awaits(new) or _step_in_short(old) != _step_in_short(new)
+    return name != "summary" or not _silent(new) or _step_in_short(old) != _step_in_short(new)
 
 
 def _step_in_short(status: api.ReleaseStatus) -> str:
     return status.summary.step if status.summary else ""
 
 
-def _awaits(status: api.ReleaseStatus) -> bool:
-    """In a climb some guard was asked and has not answered yet. It will within seconds, and then it is told what it
-    said: that it is awaited is not worth a write of its own. (At rest the last readings stay, and none is awaited.)"""
-    return status.phase in CLIMBING and any(guard.data == Data.AWAITED for guard in status.guards)
+def _silent(status: api.ReleaseStatus) -> frozenset[tuple[str, str, str]]:
+    """The guards that have nothing to say yet: asked and not answered, or asked before there is any traffic to judge.
+
+    Within seconds they will, or the climb begins, and then it is told what they said: silence is not worth a write of
+    its own. At rest the last readings stay, and none is silent.
+    """
+    if status.phase not in CLIMBING:
+        return frozenset()
+    too_soon = status.phase is Phase.PREPARING
+    return frozenset(
+        _name(guard)
+        for guard in status.guards
+        if guard.data == Data.AWAITED or (too_soon and guard.verdict == Verdict.NO_TRAFFIC)
+    )
 
 
-def _verdicts(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[str, ...]]:
-    awaited = {(g.name, g.from_, g.component) for g in newest.guards if g.data == Data.AWAITED}
-    found = [(g.name, g.from_, g.component, str(g.verdict)) for g in status.guards]
-    return [guard for guard in found if guard[:3] not in awaited]
+def _name(guard: api.GuardStatus) -> tuple[str, str, str]:
+    return guard.name, guard.from_, guard.component
+
+
+def _verdicts(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[tuple[str, str, str], str]]:
+    silent = _silent(newest)
+    return [(_name(guard), str(guard.verdict)) for guard in status.guards if _name(guard) not in silent]
 
 
 def _told(status: api.ReleaseStatus, newest: api.ReleaseStatus) -> list[tuple[Any, ...]]:
-    """While a guard is awaited, that there is no data is no news: what else changes is."""
-    waits = _awaits(newest)
+    """While a guard is silent, that there is no data is no news: what else changes is."""
+    waits = bool(_silent(newest))
     without_data = {c.type for c in newest.conditions if waits and c.reason == Reason.NO_DATA}
     return [
         (c.type, c.status, "" if c.type in without_data else c.reason, c.observed_generation)
