@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.loop import Loop
 from tests.engine.rules import broken_by
-from tests.engine.world import OTHERS, SHORT_LADDER, Road, look, occupied, spec, version, world
+from tests.engine.world import OTHERS, SHORT_LADDER, Road, look, occupied, spec, version, without_readings, world
 from tidegate.engine.values import (
     Action,
     Cause,
@@ -175,3 +175,8 @@ def test_deleted_before_its_end_the_others_serve_on() -> None:
     story.turn()
     story.edit(deleting=True).until_phase(Phase.GONE)
     assert story.split() == {OTHERS: 100}
+
+
+def test_nothing_of_theirs_is_taken_down_while_it_is_unknown_what_serves() -> None:
+    story = loop()
+    assert story.turn(without_readings(look(story.world))).decision.effects == ()

@@ -110,6 +110,29 @@ def test_a_stuck_revert_lets_a_newer_version_through() -> None:
     loop.until_stable("C")
 
 
+def test_a_write_that_is_late_is_no_reason_for_a_rescue() -> None:
+    """Stable serves: what is wanted next climbs by its ladder once the traffic is back, however long that took."""
+    loop = climbing()
+    loop.change(verdict=Verdict.BREACH, deaf=frozenset({"web"})).run(QUICK.ready + 10)
+    loop.edit(version=C).change(verdict=Verdict.PASS).run(10)
+    assert (loop.status.phase, loop.status.rescue) == (Phase.REVERTING, False)
+    loop.change(deaf=frozenset()).until_weight(10)
+    assert loop.split() == {"A": 90, "C": 10}
+
+
+def test_a_previous_version_that_was_rejected_since_is_not_put_back() -> None:
+    loop = climb(world(spec(A), stable=A), B, broken_by).until_stable("B")
+    loop.edit(version=C).until_weight(10)
+    loop.world = die(loop.world, "B")
+    loop.change(verdict=Verdict.BREACH, sick=frozenset({"B"})).run(QUICK.ready + 10)
+    loop.edit(version=A).change(verdict=Verdict.PASS)  # the only way out, and it turns out bad
+    loop.until(lambda: loop.split() == {"A": 100}, within=60).change(verdict=Verdict.BREACH).run(20)
+    healed = tuple(instance._replace(state=State.READY) for instance in loop.world.running)
+    loop.change(running=healed, sick=frozenset(), verdict=Verdict.PASS).run(200)
+    assert [rejection.content for rejection in loop.status.rejected] == ["C", "A"]
+    assert (loop.split(), loop.status.stable) == ({"B": 100}, B)
+
+
 def test_a_rescue_is_guarded_and_needs_its_gates() -> None:
     loop = climbing()
     loop.world = die(loop.world, "A")
@@ -145,6 +168,14 @@ def test_nor_for_one_whose_write_never_landed() -> None:
     loop = Loop(world(spec(A)), broken_by).change(deaf=frozenset({"web"}))
     loop.until(lambda: loop.status.touched).edit(version=B).run(5).change(deaf=frozenset())
     loop.until(lambda: loop.split() == {"B": 100}, within=60)
+
+
+def test_nor_for_one_that_was_bad_and_is_only_tried_again() -> None:
+    loop = Loop(world(spec(A)), broken_by)
+    loop.until(lambda: loop.split() == {"A": 100}).change(verdict=Verdict.BREACH).run(20)
+    loop.person(Action.RETRY)
+    loop.until_phase(Phase.PREPARING).edit(version=B).change(verdict=Verdict.PASS)
+    loop.until_stable("B")
 
 
 def test_a_breach_leaves_the_first_version_where_it_is_and_the_next_is_the_way_out() -> None:

@@ -11,7 +11,8 @@ def keep_house(p: Pass) -> None:
     if p.status.phase is Phase.REVERTING:
         return
     _let_previous_go(p)
-    if p.seen.instances is None or any(p.reading(part).split is None for part in p.status.parts):
+    unread = any(reading.split is None for _, reading in p.seen.readings)  # also of a part that no status names yet
+    if p.seen.instances is None or unread or any(p.reading(part).split is None for part in p.status.parts):
         return
     _drop_parts_of_nobody(p)
     _take_down_leftovers(p)

@@ -51,8 +51,11 @@ def why_back(p: Pass) -> Cause | None:
 
 
 def _may_serve(p: Pass) -> bool:
-    """Some part of the candidate has traffic, or is not known to have none."""
-    return p.status.touched and any(p.reading(part).split is None or p.share(part) for part in p.climbing_parts())
+    """Some part of the candidate was promised traffic, and has it or is not known to have none. One that is only tried
+    again holds nothing up: it may not be raised any more, and would never complete."""
+    if not (p.status.touched and p.exposed()):
+        return False
+    return any(p.reading(part).split is None or p.share(part) for part in p.climbing_parts())
 
 
 def _candidate_down(p: Pass) -> bool:
@@ -135,12 +138,12 @@ def revert(p: Pass) -> None:
         end_revert(p)
         return
     nowhere = status.stable is None
-    hopeless = nowhere or _is_late(p, Debt.REVERT)
-    if p.spec.deleting and hopeless:
+    late = _is_late(p, Debt.REVERT)
+    if p.spec.deleting and (nowhere or late):
         p.do(Forget(settled=False))
         p.set(phase=Phase.GONE, owed=())
-    elif hopeless and may_rescue(p):
-        begin(p, rescue=True)
+    elif (nowhere or (late and stuck)) and may_rescue(p):
+        begin(p, rescue=True)  # a write that is late has a place to go to yet; only stable's loss bars the way
     elif nowhere and not waiting:
         p.wake_in(REST)  # a first version that was bad stays where it is: the next one is the way out, or a Retry
     else:
