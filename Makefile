@@ -1,7 +1,7 @@
 # Every target says what it does: `make help`.
 # KIND=1 uses a kind cluster, CLUSTER=current the current kubeconfig, in place of the cluster that `make cluster` makes.
 .DEFAULT_GOAL := help
-.PHONY: help dev check crds chart image unit cluster test test-api demo bench clean lock
+.PHONY: help dev check crds chart image unit cluster test test-api demo bench clean model lock
 
 export KIND CLUSTER
 bin := .venv/bin
@@ -52,6 +52,9 @@ bench: dev ## measure speed and cost on a control plane of its own; ARGS="latenc
 clean: ## stop the cluster and remove what the tools left; nothing stays running or mounted
 	@if [ -x $(bin)/python ]; then $(bin)/python hack/cluster down; else python3 hack/cluster down; fi
 	@rm -rf --one-file-system .cluster .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+model: dev ## explore the small worlds of the engine exhaustively, on all cores: about ten minutes; ARGS="--list" names them
+	$(bin)/python -m hack.model $(ARGS)
 
 lock: dev ## write constraints.txt anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	$(bin)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --annotation-style line \

@@ -20,11 +20,17 @@ class Mood(Enum):
     BAD_SHUT = "a constant breach behind shut gates"
     BLIND = "no measurement ever again"
     BLIND_SHUT = "no measurement, and shut gates"
+    DEAF = "a constant breach, and a target that takes no writes"
+    LOST_STABLE = "all is well, but the pods of stable never come back"
+
+
+ANYWHERE = (Mood.GOOD, Mood.BAD, Mood.BAD_SHUT, Mood.BLIND, Mood.BLIND_SHUT)
+"""Moods in which every world comes to rest; in the others something is tried for ever."""
 
 
 def complaints(world: World, mood: Mood) -> list[str]:
     """Why the world does not come to rest as it should; nothing if it does."""
-    start = _in_a_mood(world, mood)
+    start = in_a_mood(world, mood)
     loop = Loop(start, broken_by)
     end = start.now + PATIENCE
     try:
@@ -34,40 +40,55 @@ def complaints(world: World, mood: Mood) -> list[str]:
     gone = loop.status.phase is Phase.GONE
     if loop.world.now < end or not (gone or loop.last.idle):
         return [f"L {mood.value}: never comes to rest in {loop.status.phase.value}"]
-    return [f"L {mood.value}: {sentence}" for sentence in _wrong_at_the_end(loop.world, mood)]
+    return [f"L {mood.value}: {sentence}" for sentence in wrong_at_the_end(loop.world, mood)]
 
 
-def _in_a_mood(world: World, mood: Mood) -> World:
+def in_a_mood(world: World, mood: Mood) -> World:
     """Faults stop: what was late arrives now, targets listen, pods live."""
     for effect in world.late:
         world = act(world, effect)
-    verdict = {Mood.GOOD: Verdict.PASS, Mood.BAD: Verdict.BREACH, Mood.BAD_SHUT: Verdict.BREACH}
+    return keeping_to(mood, world._replace(late=()))
+
+
+def keeping_to(mood: Mood, world: World) -> World:
+    """What the world is like from now on, but for what is still on its way."""
+    breaches = mood in (Mood.BAD, Mood.BAD_SHUT, Mood.DEAF)
+    blind = mood in (Mood.BLIND, Mood.BLIND_SHUT)
     gate = Gate.SHUT if mood in (Mood.BAD_SHUT, Mood.BLIND_SHUT) else Gate.OPEN
+    lost = world.status.stable.content if mood is Mood.LOST_STABLE and world.status.stable else None
     return world._replace(
-        late=(),
-        verdict=verdict.get(mood, Verdict.UNKNOWN),
+        verdict=Verdict.BREACH if breaches else Verdict.UNKNOWN if blind else Verdict.PASS,
         start=gate,
         step=gate,
-        deaf=frozenset(),
-        sick=frozenset(),
+        deaf=frozenset({world.roads[0].part}) if mood is Mood.DEAF else frozenset(),
+        sick=frozenset({lost}) if lost else frozenset(),
         drain=0.0,
         roads=tuple(road._replace(left=()) for road in world.roads),
-        running=tuple(i._replace(state=State.READY) for i in world.running),
+        running=tuple(i._replace(state=State.LOST if i.content == lost else State.READY) for i in world.running),
     )
 
 
-def _wrong_at_the_end(world: World, mood: Mood) -> list[str]:
+def wrong_at_the_end(world: World, mood: Mood) -> list[str]:
+    """What is not as it should be where the world has come to rest."""
     status, spec = world.status, world.spec
     if status.phase is Phase.GONE:
-        return [] if spec.deleting else ["it was let go though nobody deleted it"]
+        if not spec.deleting:
+            return ["it was let go though nobody deleted it"]
+        return [] if world.forgotten is not None else ["it was let go in its status alone"]
     if spec.deleting:
         return [f"deletion never ends ({status.phase.value})"]
     if any(part.hand for part in status.parts):
         return []  # a person is waited for
+    if mood is Mood.LOST_STABLE:
+        return _no_way_out(world)
     found = []
     stable = status.stable
-    if stable is not None and status.phase not in CLIMBING:
-        off = [p.part for p in stable.pieces if world.road(p.part).split != ((p.content, FULL),)]
+    off = [
+        piece.part
+        for piece in (stable.pieces if stable else ())
+        if piece.part not in world.deaf and world.road(piece.part).split != ((piece.content, FULL),)
+    ]
+    if status.phase not in CLIMBING:
         found += [f"{part} does not serve stable in {status.phase.value}" for part in off]
     candidate = status.candidate if status.phase in CLIMBING else None
     exposed = candidate is not None and any(
@@ -75,12 +96,23 @@ def _wrong_at_the_end(world: World, mood: Mood) -> list[str]:
     )
     if exposed and stable is not None and not status.rescue and mood is not Mood.GOOD:
         found.append(f"still exposed in {status.phase.value}")
-    if status.phase is Phase.REVERTING and stable is not None:
+    if status.phase is Phase.REVERTING and stable is not None and not world.deaf:
         found.append("the revert never ends")
     paused = spec.paused or bool(status.standing)
     if mood is Mood.GOOD and not paused:
         found += _not_arrived(world)
     return found
+
+
+def _no_way_out(world: World) -> list[str]:
+    """Stable is gone for good: what is wanted in its place, and is not rejected, must get through."""
+    status, wanted = world.status, world.spec.version
+    rejected = any(r.content == wanted.content for r in status.rejected)
+    serves = status.stable is not None and status.stable.content == wanted.content
+    waits = world.spec.paused or bool(status.standing)
+    if status.phase is Phase.REVERTING and not rejected and not serves and not waits:
+        return [f"no way out of a stuck revert, though {wanted.content} is wanted"]
+    return []
 
 
 def _not_arrived(world: World) -> list[str]:

@@ -1,13 +1,30 @@
 """Naive designs, one function each: what somebody would have written first in the place of the real one.
 
-`test_rules.py` plants them and demands that they are caught.
+`test_rules.py` and the model (hack/model/bugs.py) plant them and demand that they are caught.
 """
 
 from __future__ import annotations
 
-from tidegate.engine import ending, turning
+from tests.engine.world import World, with_road
+from tidegate.engine import climbing, ending, turning
 from tidegate.engine.passing import Pass
-from tidegate.engine.values import Cause, Debt, Gate, Part, Phase, Rung, Status, Track
+from tidegate.engine.values import (
+    FULL,
+    Cause,
+    Debt,
+    Ensure,
+    Forget,
+    Gate,
+    Part,
+    Phase,
+    Retire,
+    Rung,
+    State,
+    Status,
+    Track,
+    Verdict,
+    Version,
+)
 
 
 def one_part_after_the_other(p: Pass) -> tuple[list[Part], list[Part]]:
@@ -98,3 +115,92 @@ def no(*_: object, **__: object) -> bool:
 
 def yes(*_: object, **__: object) -> bool:
     return True
+
+
+def no_new_attempt(p: Pass, rescue: bool) -> None:
+    attempt = p.status.attempt
+    turning_begin(p, rescue)
+    p.set(attempt=max(attempt, 1))
+
+
+turning_begin = turning.begin
+
+
+def only_what_differs_gets_a_number(p: Pass, cause: Cause) -> None:
+    moves = {part.name: (part.move, part.moved) for part in p.status.parts}
+    turning_turn_back(p, cause)
+    for part in p.status.parts:
+        if p.agrees(part):
+            move, moved = moves[part.name]
+            p.put(part.name, move=move, moved=moved)
+
+
+turning_turn_back = turning.turn_back
+
+
+def almost_proven(p: Pass, parts: list[Part], weight: int) -> bool:
+    return p.seen.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+
+
+def silence_is_consent(p: Pass, parts: list[Part], weight: int) -> bool:
+    return p.seen.verdict is not Verdict.BREACH
+
+
+def back_and_forgotten(p: Pass) -> None:
+    turning_end_revert(p)
+    p.set(rejected=())
+
+
+turning_end_revert = turning.end_revert
+
+
+def the_top_at_once(p: Pass, track: Track, parts: list[Part], weight: int) -> bool:
+    top = Track(track.parts, track.ladder[-1:])
+    return climbing_step_up(p, top, parts, weight)
+
+
+climbing_step_up = climbing._step_up
+
+
+def the_candidate_is_what_is_newest(status: Status, part: Part) -> str | None:
+    newest = status.candidate or status.stable
+    return newest.runs(part.name) if newest else None
+
+
+def ready_when_it_is_there(p: Pass, version: Version, only: tuple[str, ...] | None = None) -> State | None:
+    return State.READY
+
+
+def gone_is_gone(p: Pass) -> None:
+    p.do(Forget(settled=True))
+    p.set(phase=Phase.GONE, owed=())
+
+
+def completed_when_it_climbed(p: Pass) -> None:
+    if p.status.phase is Phase.PROGRESSING and all(part.weight == FULL for part in p.climbing_parts()):
+        climbing.complete(p)
+        return
+    climbing_climb(p)
+
+
+climbing_climb = climbing.climb
+
+
+def whoever_ran_it_last(w: World, effect: Retire) -> World:
+    """A removal that looks at nothing."""
+    old = w.instance(effect.part, effect.content)
+    return w._replace(running=tuple(i for i in w.running if i != old))
+
+
+def fenced_by_value(w: World, effect: Ensure) -> World:
+    road = w.road(effect.part)
+    if effect.part in w.deaf or road.split != effect.expects.split:
+        return w
+    return with_road(w, road._replace(split=effect.split, stamp=effect.move, token=road.token + 1))
+
+
+def fenced_by_our_stamp(w: World, effect: Ensure) -> World:
+    road = w.road(effect.part)
+    if effect.part in w.deaf or road.stamp != effect.expects.move:
+        return w
+    return with_road(w, road._replace(split=effect.split, stamp=effect.move, token=road.token + 1))

@@ -5,29 +5,29 @@ Written once: the tables, the state machine and the explorer all judge by them. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from math import floor
 
+from tests.engine.view import Raise, View, completes, raises, risen
 from tests.engine.world import Turn
 from tidegate.engine.promise import load, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     FULL,
     Action,
+    Cause,
     Ensure,
     Evidence,
+    Forget,
     Gate,
     Instance,
-    Observation,
     Part,
     Phase,
     Pin,
     Reread,
     Retire,
-    Spec,
     Start,
     State,
-    Status,
     Verdict,
     Version,
 )
@@ -41,83 +41,8 @@ def broken_by(turn: Turn) -> list[str]:
 
 
 def decided_wrongly(turn: Turn) -> list[str]:
-    rules = (
-        raises_only_with_permission,
-        takes_over_only_what_it_sees,
-        steps_in_order,
-        steps_on_evidence,
-        turns_back_at_once,
-        takes_nothing_away_without_a_cause,
-        sends_nothing_to_what_is_down,
-        retires_nothing_needed,
-        counts_only_upwards,
-        forgets_no_rejection,
-        wakes_while_there_is_work,
-        says_one_thing_about_each,
-    )
     view = View(turn.before.spec, turn.before.status, turn.seen, turn.decision.status, turn)
-    return [sentence for rule in rules for sentence in rule(view)]
-
-
-class View(NamedTuple):
-    spec: Spec
-    was: Status
-    seen: Observation
-    now: Status
-    turn: Turn
-
-    @property
-    def same_climb(self) -> bool:
-        return self.was.attempt == self.now.attempt and self.was.phase in CLIMBING and self.now.phase in CLIMBING
-
-    def share(self, part: str, content: str | None) -> int | None:
-        reading = dict(self.seen.readings).get(part)
-        return None if reading is None or reading.split is None else dict(reading.split).get(content or "", 0)
-
-    def state(self, part: str, content: str) -> State | None:
-        if self.seen.instances is None:
-            return None
-        return next((i.state for i in self.seen.instances if (i.part, i.content) == (part, content)), State.ABSENT)
-
-    def agrees(self, part: Part) -> bool:
-        reading = dict(self.seen.readings).get(part.name)
-        return reading is not None and reading.split == promise(self.now, part)
-
-    def settled(self, part: Part) -> bool:
-        reading = dict(self.seen.readings).get(part.name)
-        return self.agrees(part) and reading is not None and (reading.move or 0) >= part.move
-
-
-class Raise(NamedTuple):
-    part: Part
-    to: int
-
-
-def risen(view: View) -> list[tuple[Part, Part]]:
-    """(before, after) of each part whose promised weight rose in a climb."""
-    found = []
-    for part in view.now.parts:
-        old = view.was.part(part.name) or Part(part.name)
-        begun = part.rest if view.was.attempt != view.now.attempt else old.weight
-        if view.now.phase in CLIMBING and takes_part(view.now, part.name) and part.weight > begun:
-            found.append((old._replace(weight=begun), part))
-    return found
-
-
-def raises(view: View) -> list[Raise]:
-    """Every way in which this turn gives the candidate more: in the promise, or in a write."""
-    found = [Raise(new, new.weight) for _, new in risen(view)]
-    for effect in view.turn.decision.effects:
-        part = view.now.part(effect.part) if isinstance(effect, Ensure) else None
-        if not isinstance(effect, Ensure) or part is None or not view.now.candidate or view.now.phase not in CLIMBING:
-            continue
-        top = view.now.candidate.runs(part.name)
-        if not takes_part(view.now, part.name) or top is None:
-            continue
-        promised, share = dict(effect.split).get(top, 0), view.share(part.name, top)
-        if promised and (share is None or promised > share):
-            found.append(Raise(part, promised))
-    return found
+    return [sentence for rule in DECISION_RULES for sentence in rule(view)]
 
 
 def raises_only_with_permission(view: View) -> Iterator[str]:
@@ -220,19 +145,19 @@ def steps_on_evidence(view: View) -> Iterator[str]:
             yield "S7 completed before it stood"
 
 
-def completes(view: View) -> bool:
-    candidate, stable = view.was.candidate, view.now.stable
-    if view.was.phase not in CLIMBING or candidate is None or stable is None:
-        return False
-    return stable.content == candidate.content and view.now.attempt == view.was.attempt
-
-
 def turns_back_at_once(view: View) -> Iterator[str]:
     """A breach of this attempt is remembered, and every part is sent back in the same turn."""
     mine = view.seen.evidence is not None and view.seen.evidence.attempt == view.was.attempt
     if Reread() in view.turn.decision.effects:
         return  # the status is older than the world: it is read again first
-    if view.was.phase not in CLIMBING or view.seen.verdict is not Verdict.BREACH or not mine:
+    yield from _forgets_a_loss(view)
+    if view.seen.verdict is not Verdict.BREACH or not mine:
+        return
+    known = {r.content for r in view.now.rejected}
+    turning = view.was.candidate if view.was.phase is Phase.REVERTING and not view.was.guilty else None
+    if turning is not None and turning.content not in known:
+        yield "S3 saw a breach while it turned back for another cause, and does not remember it"
+    if view.was.phase not in CLIMBING:
         return
     if view.now.phase in CLIMBING and view.now.attempt == view.was.attempt:
         yield "S2 saw a breach and still climbs"
@@ -246,6 +171,18 @@ def turns_back_at_once(view: View) -> Iterator[str]:
             continue
         if view.state(part.name, base) not in DOWN:
             yield f"S2 saw a breach and did not send {part.name} back"
+
+
+def _forgets_a_loss(view: View) -> Iterator[str]:
+    """A candidate whose pods are gone while it has traffic is rejected, whatever else would turn it back as well."""
+    candidate = view.was.candidate
+    if view.was.phase not in CLIMBING or candidate is None:
+        return
+    exposed = [part.name for part in view.was.parts if part.weight != part.rest]
+    down = (State.LOST, State.ABSENT)
+    lost = any(view.state(p.part, p.content) in down for p in candidate.pieces if p.part in exposed)
+    if lost and not any(r.content == candidate.content for r in view.now.rejected):
+        yield "S3 saw that an exposed candidate was lost, and does not remember it"
 
 
 def takes_nothing_away_without_a_cause(view: View) -> Iterator[str]:
@@ -283,9 +220,64 @@ def retires_nothing_needed(view: View) -> Iterator[str]:
             yield f"S4 takes down {effect.content}, which serves"
 
 
+def pins_what_is_proven(view: View) -> Iterator[str]:
+    """Who calls the app's own Service never meets a candidate, where there is a stable version to meet."""
+    for effect in view.turn.decision.effects:
+        if not isinstance(effect, Pin) or view.now.stable is None:
+            continue
+        base = view.now.stable.runs(effect.part)
+        if base is not None and effect.content != base:
+            yield f"S4 pins {effect.part} to {effect.content}, which is not proven"
+
+
+def keeps_what_a_hand_did(view: View) -> Iterator[str]:
+    """A hand lowers, between versions that we know; a status older than the world takes what is there for one."""
+    ahead = max((reading.move or 0 for _, reading in view.seen.readings), default=0) > view.was.move
+    for part in view.now.parts:
+        old, reading = view.was.part(part.name), dict(view.seen.readings).get(part.name)
+        if reading is None or reading.split is None or old is None:
+            continue
+        resumed = any(act.verb is Action.RESUME for act in view.spec.acts)
+        if ahead:
+            newer = (reading.move or 0) > view.was.move and not resumed
+            if view.seen.confirmed and newer and not part.hand and view.now.phase not in (Phase.REVERTING, Phase.GONE):
+                yield f"S16 {part.name} was ahead of the status, and is not taken for a hand"
+        elif part.hand and not old.hand:
+            versions = [v for v in (view.was.candidate, view.was.stable, view.was.previous) if v]
+            if not {content for content, _ in reading.split} <= {v.runs(part.name) for v in versions}:
+                yield f"S15 {part.name} leads to strangers, and that is kept as a hand"
+
+
+def lets_go_of_what_is_settled(view: View) -> Iterator[str]:
+    for effect in view.turn.decision.effects:
+        if not isinstance(effect, Forget) or not effect.settled or view.now.stable is None:
+            continue
+        readings = dict(view.seen.readings)
+        for part in view.now.parts:
+            reading = readings.get(part.name)
+            absent = reading is not None and reading.absent
+            if not (view.agrees(part) or part.hand or absent):
+                yield f"S13 let go as settled, while {part.name} does not lead to stable"
+
+
+def obeys_what_was_meant(view: View) -> Iterator[str]:
+    """An act does once what its writer meant: for the attempt that he saw, and not for what was decided since."""
+    known = {handled.uid for handled in view.was.handled}
+    obeyed = {handled.uid for handled in view.now.handled if handled.outcome == "Done"} - known
+    waiting = {act.uid: act for act in view.spec.acts}
+    for act in (waiting[uid] for uid in obeyed if uid in waiting):
+        if act.seen_attempt not in (None, view.was.attempt, view.was.proved):
+            yield f"S10 a {act.verb.value} that was meant for another attempt is obeyed"
+        rejected = next((r for r in view.was.rejected if r.content == view.spec.version.content), None)
+        if act.verb is Action.RETRY and rejected is not None and act.written < floor(rejected.at):
+            yield "S10 a Retry that was written before the revert is obeyed"
+
+
 def counts_only_upwards(view: View) -> Iterator[str]:
     if view.now.move < view.was.move or view.now.attempt < view.was.attempt:
         yield "S1 a counter fell"
+    if view.now.phase in CLIMBING and view.was.phase not in CLIMBING and view.now.attempt == view.was.attempt:
+        yield "S6 a climb began without a number of its own"
     for part in view.now.parts:
         old = view.was.part(part.name)
         if old is not None and part.move < old.move:
@@ -302,6 +294,11 @@ def forgets_no_rejection(view: View) -> Iterator[str]:
     asked = any(act.verb is Action.RETRY for act in view.spec.acts)
     if lost and not asked and len(view.was.rejected) < 20:
         yield f"S3 forgot that {lost} was rejected"
+    stable, before = view.now.stable, view.was.stable
+    changed = stable is not None and (before is None or before.content != stable.content)
+    rejected = {r.content for r in view.now.rejected}
+    if stable is not None and changed and stable.content in rejected and view.now.cause is not Cause.PERSON:
+        yield f"S3 {stable.content} is rejected, and is stable though nobody asked for that"
 
 
 def says_one_thing_about_each(view: View) -> Iterator[str]:
@@ -352,3 +349,23 @@ def done_wrongly(turn: Turn) -> list[str]:
             if turn.seen.instances is not None and (road.part, content) not in running:
                 found.append(f"S4 traffic to {content}, which does not run")
     return found
+
+
+DECISION_RULES: tuple[Callable[[View], Iterator[str]], ...] = (
+    raises_only_with_permission,
+    takes_over_only_what_it_sees,
+    steps_in_order,
+    steps_on_evidence,
+    turns_back_at_once,
+    takes_nothing_away_without_a_cause,
+    sends_nothing_to_what_is_down,
+    retires_nothing_needed,
+    pins_what_is_proven,
+    keeps_what_a_hand_did,
+    obeys_what_was_meant,
+    lets_go_of_what_is_settled,
+    counts_only_upwards,
+    forgets_no_rejection,
+    wakes_while_there_is_work,
+    says_one_thing_about_each,
+)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.engine.continuations import Mood, complaints
+from tests.engine.continuations import ANYWHERE, complaints
 from tests.engine.memory import Onlooker
 from tests.engine.rules import broken_by
 from tests.engine.world import (
@@ -287,8 +287,7 @@ class Releases(RuleBasedStateMachine):
     def the_backup_is_restored(self) -> None:
         assert self.backup is not None
         self.world = self.world._replace(status=self.backup)
-        self.onlooker.rejected = frozenset(r.content for r in self.backup.rejected)
-        self.onlooker.forget_hands()
+        self.onlooker.restored(self.backup)
         self.backup = None
         self.crash()
 
@@ -297,7 +296,7 @@ class Releases(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
-        for mood in Mood:
+        for mood in ANYWHERE:
             assert complaints(self.world, mood) == []
 
 

@@ -82,7 +82,7 @@ class Road(NamedTuple):
     split: tuple[tuple[str, int], ...]
     stamp: int = 0  # the newest of our moves that was written here
     token: int = 0  # rises with every write of anybody
-    pin: str = ""
+    pin: str | None = ""  # what the app's own Service selects; None: it has none
     there: bool = True
     left: tuple[tuple[str, float], ...] = ()  # content -> until when the data plane may still use it
 
@@ -275,10 +275,18 @@ def turn(w: World, seen: Observation | None = None, arrive: Done = everything) -
     seen = look(w) if seen is None else seen
     decision = decide(w.spec, w.status, seen, w.now)
     watch = Watch(watched(w).since, w.now, decision.wake_at)
-    after = w._replace(status=decision.status, watch=watch, confirmed=Reread() in decision.effects)
+    after = recorded(w, decision)._replace(watch=watch)
     for effect in arrive(decision.effects):
         after = act(after, effect)
     return Turn(w, seen, decision, after)
+
+
+def recorded(w: World, decision: Decision) -> World:
+    """The world once the status is written. A version that completed is kept, so that it can be gone back to."""
+    stable, kept = decision.status.stable, w.kept
+    if stable is not None and stable not in kept:
+        kept = (stable, *kept)
+    return w._replace(status=decision.status, kept=kept, confirmed=Reread() in decision.effects)
 
 
 def act(w: World, effect: Effect) -> World:
