@@ -87,6 +87,7 @@ async def test_once_wanted_it_is_followed_when_it_comes(api: FakeApi) -> None:
     async with followed(api) as found:
         assert found.store.want(VIRTUALSERVICES) is False
         await soon(lambda: len(api.seen) > 3)
+        assert found.changes == 1  # that it is still missing is no news, and makes nobody look again
         serve(api, "first")
         await soon(lambda: found.store.synced(VIRTUALSERVICES))
         assert found.names == {"shop/first"}

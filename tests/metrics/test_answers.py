@@ -85,3 +85,8 @@ def test_what_is_no_answer_is_told_without_a_word_of_its_text(status: int, body:
     with pytest.raises(Transient) as told:
         read(status, raw)
     assert told.value.message == says
+
+
+def test_an_answer_that_is_nested_without_end_is_no_answer() -> None:
+    with pytest.raises(Transient, match="not as Prometheus does"):
+        read(200, b"[" * 100_000)

@@ -274,3 +274,13 @@ async def test_reads_that_hang_delay_one_look_by_one_patience_and_the_next_not_a
     second = await world.resolved()
     assert [problem.reason for problem in second.problems] == ["ConfigurationUnknown"] * 2
     assert len(world.reads()) - asked < 2, "what hung is left alone for a while"
+
+
+async def test_what_came_while_no_release_named_it_is_found_by_the_next_one(world: World) -> None:
+    """A Release that was deleted together with its ConfigMap is made anew, the ConfigMap first."""
+    world.api.remove(CONFIGMAPS, NAMESPACE, "settings")
+    world.cluster.store.drop(CONFIGMAPS, NAMESPACE, "settings")
+    assert (await world.resolved()).problems
+    world.api.put(CONFIGMAPS, thing(CONFIGMAPS, "settings", namespace=NAMESPACE, data={"colour": "green"}))
+    world.sources.forget(NAMESPACE)  # the Release is gone
+    assert (await world.resolved()).problems == ()

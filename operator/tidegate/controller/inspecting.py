@@ -131,6 +131,9 @@ class Inspector:
             reason = str(error) or "no answer in time"
             logger.warning("%s in %s could not be told what it is: %s", place.resource, place.namespace, reason)
             again = self._retry
+        except Exception:  # whatever a source answers, it must not end the leader
+            logger.exception("%s in %s could not be looked at", place.resource, place.namespace)
+            again = self._retry
         if again is not None:
             later = asyncio.get_running_loop().time() + again * self._dice.uniform(0.9, 1.1)
             self._due[place] = min(later, self._due.get(place, later))  # what changed meanwhile is due already

@@ -48,6 +48,7 @@ class Latecomers:
         self._resources = resources
         self._dice = dice or random.Random()
         self._waiting = set(resources)
+        self._told: dict[Resource, bool] = {}  # whether the kind was followed when that was told last
         self._first_look = asyncio.Event()
 
     async def run(self) -> None:
@@ -124,4 +125,7 @@ class Latecomers:
         self._waiting.discard(resource)
         if not self._waiting:
             self._first_look.set()
-        self._came_or_went(resource)
+        followed = self._store.synced(resource)
+        if self._told.get(resource) != followed:  # else all would look again, and ask for it again, without end
+            self._told[resource] = followed
+            self._came_or_went(resource)

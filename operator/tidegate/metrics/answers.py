@@ -41,7 +41,7 @@ def read(status: int, body: bytes) -> Answer:
         raise Transient(f"it answers with a redirect (HTTP {status}), which is not followed; write the final url")
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "status" not in document:
         raise Transient(f"it answers (HTTP {status}), but not as Prometheus does; see the url")

@@ -54,6 +54,7 @@ SCALED_AGAIN: Final = "AdoptedScaledAgain"
 SOON: Final = 600.0  # seconds after our write in which only an automat writes the opposite
 
 
+_MOST_REPLICAS: Final = 2**31 - 1
 _SOMEBODYS: Final = "?deployment/"  # + its name: the content under which it is taken for something that runs
 
 
@@ -70,9 +71,10 @@ def held(deployment: Object) -> Held | None:
     """What is written down of it; None if it is not held."""
     try:
         value = json.loads(annotations_of(deployment).get(ADOPTED, ""))
-        return Held(str(value["component"]), int(value["replicas"]), bool(value["paused"]), float(value["at"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        found = Held(str(value["component"]), int(value["replicas"]), bool(value["paused"]), float(value["at"]))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
+    return found if 0 <= found.replicas <= _MOST_REPLICAS and found.at >= 0.0 else None
 
 
 def is_place(place: Place) -> bool:

@@ -66,6 +66,12 @@ class Sources:
             tuple(problem for _, problems in found for problem in problems),
         )
 
+    def forget(self, namespace: str) -> None:
+        """Ask again for what was not there: it may come while nobody names it, and then no watch tells."""
+        missing = [place for place, known in self._known.items() if place.key.namespace == namespace and not known.uid]
+        for place in missing:
+            del self._known[place]
+
     async def read(self, namespace: str, named: Named) -> Object | None:
         """The source as it is now, if it has just this content. Raises what `Client` raises."""
         try:

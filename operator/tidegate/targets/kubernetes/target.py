@@ -72,6 +72,7 @@ class KubernetesTarget:
         self._prober.forget(key)
         self._neighbours.forget(key)
         self._departures.forget(key)
+        self._sources.forget(key.namespace)
 
     # ---- traffic
 
@@ -92,9 +93,9 @@ class KubernetesTarget:
             *(way.ensure(view, carrier, parts, now) for (way, carrier), parts in by_carrier.items()),
             return_exceptions=True,
         )
-        for error in (*ended, *unknown):
-            if error is not None:
-                raise error
+        for failure in (*ended, *unknown):
+            if failure is not None:
+                raise failure
 
     async def pin(self, app: App, pin: Pin) -> None:
         view = self._view(app)
