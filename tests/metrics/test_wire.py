@@ -132,5 +132,5 @@ async def test_who_cannot_be_reached_or_hangs_up_is_an_error_of_httpx(serve: Ser
         await client.get(await serve(hangs_up))
     with pytest.raises(httpx.ConnectError):
         await client.get("http://127.0.0.1:1/")
-    with pytest.raises((httpx.ConnectError, httpx.InvalidURL)):
+    with pytest.raises((httpx.ConnectError, httpx.ConnectTimeout)):  # some resolvers never answer
         await client.get("http://no-such-host.invalid/")
