@@ -43,13 +43,14 @@ class Turned(WorldTarget):
         self.kept |= {OLD.content, NEW.content}
         self.shows: Sight | None = None
         self.unresolved: tuple[Problem, ...] = ()
+        self.may_mean: dict[str, bool] = {}
         self.error: TidegateError | None = None  # of writes of weights
         self.forgets: TidegateError | None = None
         self.writes: list[tuple[float, Ensure]] = []
         self.done: list[Effect | str] = []
 
     async def resolve(self, release: Release) -> Resolved:
-        return Resolved(release, problems=self.unresolved)
+        return Resolved(release, problems=self.unresolved, may_mean=self.may_mean)
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         if self.shows is None:

@@ -12,14 +12,14 @@ import pytest
 from hack.stage import shop
 from tests.controller.bench import KEY, NEW, OLD, Bench, Leader, gaps
 from tests.controller.scenes import climbing, resting, sight, split
-from tests.kube.fake import FakeApi
+from tests.kube.fake import FakeApi, thing
 from tidegate.api import ReleaseStatus
 from tidegate.api.meta import FINALIZER
 from tidegate.controller.loop import SLACK, Attention, Loop
 from tidegate.controller.writers import AHEAD
-from tidegate.engine.values import Decision, Instance, Phase, State, Status
-from tidegate.errors import Permanent, Transient, Unavailable
-from tidegate.kube import RELEASES, Cluster, Store
+from tidegate.engine.values import FULL, Decision, Instance, Phase, State, Status
+from tidegate.errors import Permanent, Transient
+from tidegate.kube import INTERVENTIONS, RELEASES, Cluster, Store
 from tidegate.targets.port import Problem, Sight
 
 NONSENSE: dict[str, Any] = {
@@ -154,14 +154,58 @@ async def test_at_rest_what_is_missing_is_told_and_nothing_begins(bench: Bench) 
     assert bench.target.done == []
 
 
-async def test_at_rest_what_only_could_not_be_read_changes_nothing_that_is_told(bench: Bench) -> None:
+async def test_to_ask_for_stable_again_is_heard_though_something_that_it_names_is_gone(bench: Bench) -> None:
+    bench.given(climbs())
+    bench.target.shows = sight(climbs())
+    await bench.look()
+    bench.edit(version="v1.0.0")
+    bench.target.unresolved, bench.target.may_mean = missing(), {OLD.content: True, NEW.content: False}
+    await bench.look()
+    assert bench.phase is Phase.REVERTING
+    assert bench.stored()["status"]["revert"]["cause"] == "PutBack"
+    assert bench.target.writes
+
+
+async def test_a_newer_version_that_names_something_missing_takes_the_candidate_back(bench: Bench) -> None:
+    bench.given(climbs())
+    bench.edit(version="v3.0.0")
+    bench.target.unresolved, bench.target.may_mean = missing(), {OLD.content: False, NEW.content: False}
+    await bench.run(60)
+    assert bench.stored()["status"]["revert"]["cause"] == "Superseded"
+    assert bench.phase is Phase.WAITING
+    assert "ConfigMap web is not there" in bench.condition("Ready")["message"]
+    assert bench.target.world.roads[0].split == ((OLD.content, FULL),)
+
+
+async def test_at_rest_what_only_could_not_be_read_begins_nothing_and_is_looked_at_again(bench: Bench) -> None:
     bench.given(at_rest(), "v1.0.0")
     await bench.look()
-    before = bench.stored()["status"]
-    bench.target.unresolved = missing(lasting=False)
-    with pytest.raises(Unavailable):
-        await bench.look()
-    assert bench.stored()["status"] == before
+    bench.target.unresolved, bench.target.may_mean = missing(lasting=False), {OLD.content: True}
+    assert len(await bench.run(60)) == 6
+    assert bench.phase is Phase.COMPLETED
+    assert bench.condition("Ready")["status"] == "True"
+    assert bench.target.done == []
+    bench.target.unresolved = ()
+    await bench.look()
+    assert bench.condition("GatesOpen")["status"] == "True"
+
+
+async def test_at_rest_a_foreign_edit_is_put_back_and_a_person_obeyed_though_a_source_can_not_be_read(
+    bench: Bench,
+) -> None:
+    bench.given(at_rest()._replace(previous=NEW), "v1.0.0")
+    bench.target.unresolved, bench.target.may_mean = missing(lasting=False), {OLD.content: True}
+    bench.target.shows = raised_by_somebody()
+    await bench.run(1)
+    assert bench.target.writes
+    spec = {"targetRef": {"kind": "Release", "name": "shop"}, "action": "Rollback", "by": "ana", "reason": "it is bad"}
+    spec["seen"] = {"attempt": 1}
+    body = {**thing(INTERVENTIONS, "back", namespace="prod"), "spec": spec}
+    bench.cluster.store.put(INTERVENTIONS, bench.server.put(INTERVENTIONS, body))
+    bench.target.shows = None
+    await bench.run(1)
+    assert bench.phase is Phase.REVERTED
+    assert bench.stored()["status"]["stable"]["version"] == "v2.0.0"
 
 
 async def test_a_revert_is_tried_again_within_five_seconds_whatever_happens(bench: Bench) -> None:

@@ -10,9 +10,11 @@ from tidegate.api import Intervention, InterventionStatus, effective, parse_inte
 from tidegate.api.intervention import Answer
 from tidegate.api.memory import Past
 from tidegate.controller.plan import act_of, assemble, authors_of, kept_versions, spec_of, unanswered, wanted_version
-from tidegate.engine.values import Act, Action, Cause, Check, Phase, Recall, Rung, Status, Track, When
+from tidegate.engine.values import Act, Action, Cause, Check, Phase, Recall, Rejection, Rung, Status, Track, When
 from tidegate.targets.port import Kept, Problem, Resolved
 
+LASTING = (Problem("web", "", "ConfigMapMissing", "it is not there", lasting=True),)
+PASSING = (Problem("web", "", "ConfigurationUnknown", "it can't be read now", lasting=False),)
 TWO = [shop.component("api"), shop.component("web")]
 
 
@@ -54,11 +56,37 @@ def test_the_same_spec_is_the_same_version_whoever_wrote_it_and_however_it_climb
 def test_while_something_that_the_spec_names_is_missing_what_is_under_way_stays_what_is_wanted() -> None:
     climbing = assemble("v2.0.0", "2", [("web", "b")], None)
     old = assemble("v1.0.0", "1", [("web", "a")], None)
-    missing = Resolved(release("v3.0.0"), problems=(Problem("web", "", "ConfigMapMissing", "it is not there", True),))
-    assert wanted_version(missing, Status(phase=Phase.PROGRESSING, candidate=climbing)) == climbing
+    asked, climbs = release("v2.0.0"), Status(phase=Phase.PROGRESSING, stable=old, candidate=climbing)
+    assert wanted_version(Resolved(asked, problems=LASTING, may_mean={"2": True, "1": False}), climbs) == climbing
+    assert wanted_version(Resolved(asked, problems=LASTING), climbs) == climbing, "nothing of it is kept yet"
     recall = Recall(old, Cause.PERSON, reject=True, wanted="2")
-    assert wanted_version(missing, Status(stable=climbing, recall=recall)).content == "2"
-    assert wanted_version(missing, Status(stable=climbing)).name == "v3.0.0"
+    other = Resolved(release("v3.0.0"), problems=LASTING)
+    assert wanted_version(other, Status(stable=climbing, recall=recall)).content == "2"
+    assert wanted_version(other, Status(stable=climbing)).name == "v3.0.0"
+
+
+def test_what_surely_asks_for_something_else_is_heard_though_something_that_it_names_is_missing() -> None:
+    climbing = assemble("v2.0.0", "2", [("web", "b")], None)
+    old = assemble("v1.0.0", "1", [("web", "a")], None)
+    climbs = Status(phase=Phase.PROGRESSING, stable=old, candidate=climbing)
+    for problems in (LASTING, PASSING):
+        put_back = Resolved(release("v1.0.0"), problems=problems, may_mean={"1": True, "2": False})
+        assert wanted_version(put_back, climbs) == old
+        superseded = Resolved(release("v3.0.0"), problems=problems, may_mean={"1": False, "2": False})
+        assert wanted_version(superseded, climbs).content not in ("1", "2")
+        assert wanted_version(Resolved(release("v3.0.0"), problems=problems), climbs).name == "v3.0.0"
+
+
+def test_at_rest_what_only_could_not_be_read_asks_for_nothing_new() -> None:
+    old = assemble("v1.0.0", "1", [("web", "a")], None)
+    rejected = Rejection("2", "v2.0.0", 2, 5, 0.0, Cause.BREACH)
+    rests = Status(phase=Phase.REVERTED, stable=old, rejected=(rejected,))
+    unread = Resolved(release("v1.0.0"), problems=PASSING, may_mean={"1": True, "2": False})
+    assert wanted_version(unread, rests) == old
+    unread = Resolved(release("v2.0.0"), problems=PASSING, may_mean={"1": False, "2": True})
+    assert wanted_version(unread, rests).content == "2"
+    gone = Resolved(release("v2.0.0"), problems=LASTING, may_mean={"1": False, "2": True})
+    assert wanted_version(gone, rests).content != "2", "a person must mend it, and is told"
 
 
 def test_only_what_once_completed_can_be_started_again_the_newest_first() -> None:

@@ -17,11 +17,12 @@ from tests.targets.sample import NAMESPACE, UID, component
 from tidegate.api import parse_release
 from tidegate.api.release import Release
 from tidegate.api.revision import Named, artifact, revision
-from tidegate.kube import CONFIGMAPS, RELEASES, SECRETS, Cluster, Object, Resource, Store
-from tidegate.targets.kubernetes import copies, sources
+from tidegate.engine.values import Status
+from tidegate.kube import CONFIGMAPS, CONTROLLERREVISIONS, RELEASES, SECRETS, Cluster, Object, Resource, Store
+from tidegate.targets.kubernetes import KubernetesTarget, copies, revisions, sources
 from tidegate.targets.kubernetes.seal import HOME, NAME, Seal
 from tidegate.targets.kubernetes.sources import Sources
-from tidegate.targets.port import Resolved
+from tidegate.targets.port import App, Resolved
 
 
 @pytest.fixture
@@ -284,3 +285,21 @@ async def test_what_came_while_no_release_named_it_is_found_by_the_next_one(worl
     world.api.put(CONFIGMAPS, thing(CONFIGMAPS, "settings", namespace=NAMESPACE, data={"colour": "green"}))
     world.sources.forget(NAMESPACE)  # the Release is gone
     assert (await world.resolved()).problems == ()
+
+
+async def test_a_spec_whose_configuration_was_pruned_may_still_ask_for_the_version_that_was_made_with_it(
+    world: World,
+) -> None:
+    """So that to write the old one back is heard while the candidate climbs."""
+    first = await world.resolved()
+    app = App(NAMESPACE, "storefront", UID, first, Status(), revision(first.release, first.named))
+    world.cluster.store.put(CONTROLLERREVISIONS, world.api.put(CONTROLLERREVISIONS, revisions.body(app, 1)))
+    world.api.remove(CONFIGMAPS, NAMESPACE, "settings")
+    world.cluster.store.drop(CONFIGMAPS, NAMESPACE, "settings")
+    target = KubernetesTarget(world.cluster, lambda key: None)
+    again = await target.resolve(world.declared())
+    other = await target.resolve(world.declared(port=9090))
+    await target.close()
+    assert [problem.reason for problem in again.problems] == ["ConfigurationMissing"]
+    assert again.may_mean == {app.revision: True}
+    assert other.may_mean == {app.revision: False}

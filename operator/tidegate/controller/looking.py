@@ -38,7 +38,7 @@ from tidegate.engine.values import (
     Watched,
     When,
 )
-from tidegate.errors import Invalid, Unavailable
+from tidegate.errors import Invalid
 from tidegate.kube.cluster import Cluster
 from tidegate.kube.resources import INTERVENTIONS, POLICIES, Key, Object
 from tidegate.targets.port import App, Resolved, Target
@@ -66,14 +66,9 @@ class Looker:
         self._cluster, self._target, self._checks, self._judging = cluster, target, checks, judging
         self._admission, self._tick = admission, tick
 
-    async def resolve(self, release: Release, status: Status) -> Resolved:
-        """What the spec names. Raises Unavailable where that is not known, and nothing that is under way needs a pass
-        all the same."""
-        resolved = await self._target.resolve(release)
-        passing = next((problem for problem in resolved.problems if not problem.lasting), None)
-        if passing is not None and status.candidate is None and status.recall is None:
-            raise Unavailable(passing.sentence)
-        return resolved
+    async def resolve(self, release: Release) -> Resolved:
+        """What the spec names. What of it can't be known stops nothing but the way up."""
+        return await self._target.resolve(release)
 
     async def look(
         self,

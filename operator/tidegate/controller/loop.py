@@ -44,6 +44,7 @@ SLACK = 5.0
 
 FIRST_RETRY, FIRST_REPEAT = 0.5, 0.05
 LONGEST_RETRY, LONGEST_REVERT_RETRY = 60.0, 5.0
+UNREAD_AGAIN = 10.0  # seconds until what the spec names and could not be read is looked at again
 
 
 _EDITED = (
@@ -172,7 +173,7 @@ class Loop:
             return None
         attention = self._attend(key, release.metadata.uid, now)
         status = remember(written)
-        app = _app(key, await self._looker.resolve(release, status), status)
+        app = _app(key, await self._looker.resolve(release), status)
         with logs.bind(revision=short(app.revision), step=str(written.step.number if written.step else 0)):
             picture = await self._looker.look(
                 app,
@@ -238,6 +239,9 @@ class Loop:
         await self._act(key, document, app, picture, decision, attention, confirmed=wrote)
         attention.last = picture.now
         attention.promised = self._next_look(decision, attention, picture, before, after, wrote)
+        if any(not problem.lasting for problem in app.resolved.problems):
+            again = self._now() + UNREAD_AGAIN  # nothing tells when it can be read
+            attention.promised = min(attention.promised or again, again)
         self._audience.seen(key, picture, after)
         if decision.status.phase is Phase.REVERTING and decision.effects:
             self._hurry(key, attention)

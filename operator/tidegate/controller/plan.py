@@ -14,12 +14,13 @@ from tidegate.targets.port import Kept, Resolved
 def wanted_version(resolved: Resolved, status: Status) -> Version:
     """The version that the spec asks for; what is unchanged against stable keeps the revision it runs under.
 
-    While something that it names can't be resolved, nobody knows what it asks for: then what is under way stays what is
-    wanted. Gates are shut meanwhile, so that it stays where it is.
+    While something that it names can't be resolved, nobody knows all of what it asks for. Then what is under way stays
+    what is wanted, and gates are shut, so that it stays where it is; but only where the spec may ask for it. What
+    surely differs has been put back, or superseded, and that is heard.
     """
-    spec, under_way = resolved.release.spec, _under_way(status)
-    if resolved.problems and under_way is not None:
-        return under_way
+    spec = resolved.release.spec
+    if resolved.problems and (meant := _meant(resolved, status)) is not None:
+        return meant
     artifacts = [
         (component.name, artifact(component, spec.version, resolved.named.get(component.name, ())))
         for component in spec.components
@@ -27,11 +28,18 @@ def wanted_version(resolved: Resolved, status: Status) -> Version:
     return assemble(spec.version, revision(resolved.release, resolved.named), artifacts, status.stable)
 
 
-def _under_way(status: Status) -> Version | None:
-    """What climbs or is taken back, or what the spec asked for when the recall that goes on was decided."""
-    if status.candidate is not None:
-        return status.candidate
-    return Version(status.recall.version.name, status.recall.wanted, ()) if status.recall else None
+def _meant(resolved: Resolved, status: Status) -> Version | None:
+    """The version that we know of and that the spec may ask for, as far as that can be said."""
+    candidate, recall, stable, known = status.candidate, status.recall, status.stable, resolved.may_mean
+    if candidate is not None and known.get(candidate.content, candidate.name == resolved.release.spec.version):
+        return candidate
+    if candidate is None and recall is not None:
+        return Version(recall.version.name, recall.wanted, ())  # what the spec asked for when that was decided
+    if candidate is None and any(problem.lasting for problem in resolved.problems):
+        return None  # nothing is under way, and a person must mend it: that is told
+    if stable is not None and known.get(stable.content):
+        return stable
+    return next((Version(each.name, each.content, ()) for each in status.rejected if known.get(each.content)), None)
 
 
 def assemble(name: str, content: str, artifacts: Iterable[tuple[str, str]], stable: Version | None) -> Version:

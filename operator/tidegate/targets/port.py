@@ -7,6 +7,7 @@ or `tidegate.errors.Permanent` (a person must act), each with a sentence that ca
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from tidegate.api.release import Component, Release
@@ -31,6 +32,9 @@ class Resolved:
     release: Release
     named: Mapping[str, tuple[Named, ...]] = field(default_factory=lambda: NOTHING)  # by component
     problems: tuple[Problem, ...] = ()  # what can't be resolved: nothing starts and nothing rises while there is one
+    may_mean: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    """While there are problems: of each revision that is kept, by content, whether it is as the spec says in all that
+    could be resolved, so that the spec may ask for it. What is not kept is not in it."""
 
 
 @dataclass(frozen=True, slots=True)

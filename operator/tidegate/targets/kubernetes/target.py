@@ -11,10 +11,11 @@ from tidegate.api.meta import ANNOTATION_CLAIM, short
 from tidegate.api.release import Component, Release
 from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
 from tidegate.errors import NotPermitted, Permanent, Transient
-from tidegate.kube import DEPLOYMENTS, SERVICES, Cluster, Key, Object
-from tidegate.targets.kubernetes import adopting, pinning, taking_down, templates, workload
+from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Cluster, Key, Object
+from tidegate.targets.kubernetes import adopting, pinning, revisions, taking_down, templates, workload
 from tidegate.targets.kubernetes.departures import Departures
 from tidegate.targets.kubernetes.keeping import Keeper
+from tidegate.targets.kubernetes.likeness import may_mean
 from tidegate.targets.kubernetes.names import (
     app_service_name,
     is_leaving,
@@ -62,7 +63,12 @@ class KubernetesTarget:
     async def resolve(self, release: Release) -> Resolved:
         in_force, problems = templates.in_force(self._cluster, release)
         resolved = await self._sources.resolve(in_force)
-        return replace(resolved, problems=(*problems, *resolved.problems))
+        resolved = replace(resolved, problems=(*problems, *resolved.problems))
+        if not resolved.problems:
+            return resolved
+        meta = release.metadata
+        kept = revisions.kept(self._cluster.of_release(CONTROLLERREVISIONS, meta.namespace, meta.name))
+        return replace(resolved, may_mean={each.content: may_mean(resolved, each) for each in kept.values()})
 
     async def observe(self, app: App, demand: Mapping[tuple[str, str], int], now: float) -> Sight:
         return observe(self._view(app), demand, now, self._prober, self._neighbours)
