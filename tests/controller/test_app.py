@@ -7,18 +7,20 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from tests.controller.waiting import soon
-from tests.kube.fake import FakeApi, Seen, thing
+from tests.kube.fake import FakeApi, Seen, refusal, thing
 from tidegate.controller.app import NotServed, Process, check_served, operate
 from tidegate.controller.metrics import Metrics
+from tidegate.controller.namespaces import left_out
 from tidegate.controller.parts import Parts
 from tidegate.controller.settings import Settings
-from tidegate.errors import Transient
+from tidegate.errors import Denied, Transient
 from tidegate.kube import DEPLOYMENTS, HTTPROUTES, LEASES, RELEASES, Key
 
 QUICK = Settings(port=0, address="127.0.0.1", lease_duration=1.2, lease_renew=0.8, lease_retry=0.1, drain=2.0)
@@ -297,3 +299,32 @@ def _unswept(process: Process) -> None:
     for resource in list(process.store._entries):
         process.store.mark_synced(resource)
     process._sweep._last -= 2000
+
+
+@pytest.mark.parametrize("what", ["/namespaces/other/", "/namespaces/other/jobs"])
+async def test_a_namespace_that_is_denied_is_left_out_and_the_others_are_worked_in(api: FakeApi, what: str) -> None:
+    denied = True
+
+    async def fault(seen: Seen) -> web.Response | None:
+        return refusal(403, "Forbidden", "it cannot list that") if denied and what in seen.path else None
+
+    api.faults.append(fault)
+    api.put(RELEASES, thing(RELEASES, "web"))
+    api.put(RELEASES, thing(RELEASES, "web", namespace="other"))
+    async with a_replica(api, replace(QUICK, namespaces=("shop", "other"), sweep=0.5)) as replica:
+        await soon(lambda: bool(replica.built) and replica.loop.passes == [Key("shop", "web")])
+        await asyncio.sleep(1.5)
+        assert not replica.task.done()
+        denied = False
+        async with asyncio.timeout(10):
+            assert await replica.task == 1, "it starts afresh, with both"
+
+
+async def test_where_all_namespaces_are_denied_nothing_starts(api: FakeApi) -> None:
+    async def fault(seen: Seen) -> web.Response | None:
+        return refusal(403, "Forbidden", "it cannot list that") if "/namespaces/" in seen.path else None
+
+    api.faults.append(fault)
+    async with api.client() as client:
+        with pytest.raises(Denied):
+            await left_out(client, ("shop", "other"))

@@ -136,6 +136,24 @@ async def test_only_the_given_namespaces_are_compared() -> None:
         assert (await world.sweep.once(RELEASES)).missed == (Key("test", "web"),)
 
 
+async def test_a_namespace_that_is_denied_is_left_out_and_what_was_known_of_it_stays() -> None:
+    async def fault(seen: Seen) -> web.Response | None:
+        return refusal(403, "Forbidden", "it cannot list that") if "/namespaces/test/" in seen.path else None
+
+    async with a_world("shop", "test", period=0.05) as world:
+        for namespace in ("shop", "test"):
+            world.intake.put(RELEASES, world.api.put(RELEASES, thing(RELEASES, "web", namespace=namespace)))
+        world.api.put(RELEASES, thing(RELEASES, "api", namespace="shop"))
+        world.api.faults.append(fault)
+        assert await world.sweep.once(RELEASES) == ((), (Key("shop", "api"),))
+        assert world.store.keys(RELEASES) == [Key("shop", "web"), Key("test", "web"), Key("shop", "api")]
+        await asyncio.wait_for(world.sweep.until_synced(RELEASES), 5)
+        running = asyncio.create_task(world.sweep.run())
+        await asyncio.sleep(0.3)
+        assert world.sweep.age < 0.3
+        running.cancel()
+
+
 async def test_the_view_is_whole_when_all_that_was_listed_has_arrived(world: World) -> None:
     bodies = [world.api.put(RELEASES, thing(RELEASES, name)) for name in ("web", "api")]
     syncing = asyncio.create_task(world.sweep.until_synced(RELEASES))

@@ -13,9 +13,11 @@ import pytest
 from hack.stage import istio, shop
 from tests.integration.kubernetes_shop import Shop
 from tests.targets.contract import Story, TargetContract
-from tidegate.engine.values import Ensure
+from tests.targets.sample import UID
+from tidegate.engine.values import Ensure, Reading
 from tidegate.errors import Permanent
 from tidegate.kube import VIRTUALSERVICES, Client, Object
+from tidegate.targets.kubernetes.stamp import stamp_of
 
 pytestmark = pytest.mark.pods
 
@@ -151,14 +153,21 @@ async def test_one_that_is_not_there_is_told_and_one_that_names_nothing_of_ours_
     assert "VirtualService web is not there. Create it in namespace" in problem.sentence
 
 
-async def test_without_istio_it_is_refused_and_nothing_is_read(world: IstioShop, story: Story) -> None:
+async def test_without_istio_it_is_refused_and_nothing_is_read_but_what_is_there_goes_back(
+    world: IstioShop, story: Story
+) -> None:
     await story.running("v1.0.0")
     seen = await story.reading()
-    world.cluster.store.mark_missing(VIRTUALSERVICES)
+    world.cluster.store.mark_followed(VIRTUALSERVICES, None, "it is not served")
     sight = await world.target.observe(story.app, {}, 0)
     (refusal,) = sight.refusals
     assert refusal.reason == "IstioNotInstalled"
     assert (sight.readings["web"].split, sight.readings["web"].absent) == (None, False)
-    await world.cluster.store.wants(VIRTUALSERVICES)
+    await world.cluster.store.wants(VIRTUALSERVICES, None)
+    back = Ensure("web", ((story.old.content, 100_000),), 1, Reading(None, None))
+    await world.target.ensure(story.app, [back], 0)
+    written = await world.client.get(VIRTUALSERVICES, world.namespace, "web")
+    assert stamp_of(written, "storefront", UID).move("web") == 1, "not to see it for a while refuses no revert"
+    await world.client.delete(VIRTUALSERVICES, world.namespace, "web")
     with pytest.raises(Permanent, match=r"does not serve networking\.istio\.io/v1"):
         await world.target.ensure(story.app, [Ensure("web", ((story.old.content, 100_000),), 1, seen)], 0)

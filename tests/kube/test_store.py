@@ -202,8 +202,10 @@ def test_a_view_is_whole_without_what_need_not_be_seen() -> None:
     for resource in WATCHED:
         store.mark_synced(resource)
     assert store.all_synced
-    store.mark_unseen(SECRETS, "no right")
-    assert (store.unseen(SECRETS), store.unseen(CONFIGMAPS)) == ("no right", "")
+    store.mark_followed(SECRETS, None, "no right")
+    store.mark_followed(SECRETS, "test")
+    assert (store.trouble(SECRETS, "shop"), store.trouble(SECRETS, "test")) == ("no right", "")
+    assert store.trouble(CONFIGMAPS, "shop") is None
 
 
 def test_an_object_is_parsed_once_for_all_who_read_it_until_a_newer_one_comes() -> None:

@@ -32,4 +32,4 @@ async def mirror(cluster: Cluster, namespace: str) -> None:
             if key not in there:
                 cluster.store.drop(resource, key.namespace, key.name)
     if served:
-        cluster.store.mark_synced(VIRTUALSERVICES)
+        cluster.store.mark_followed(VIRTUALSERVICES, None)

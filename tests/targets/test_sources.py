@@ -217,7 +217,7 @@ async def test_what_can_not_be_read_now_is_a_passing_problem(world: World) -> No
 
 
 async def test_where_secrets_can_not_be_followed_who_names_one_is_told_what_to_do(world: World) -> None:
-    world.cluster.store.mark_unseen(SECRETS, "A right is missing")
+    world.cluster.store.mark_followed(SECRETS, None, "A right is missing")
     (problem,) = (await world.resolved()).problems
     assert problem.lasting
     assert "write {secret: db} under `live`" in problem.sentence

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
 from tidegate.api.meta import GROUP
@@ -24,6 +25,7 @@ from tidegate.controller.inspecting import Inspector
 from tidegate.controller.intake import Intake
 from tidegate.controller.lease import Elector, LeaseLost
 from tidegate.controller.metrics import Metrics
+from tidegate.controller.namespaces import left_out, regained
 from tidegate.controller.parts import Parts
 from tidegate.controller.queue import LONGEST_PASS, Queue
 from tidegate.controller.secrets import SecretValues
@@ -35,8 +37,7 @@ from tidegate.controller.watch import watch
 from tidegate.errors import Permanent, TidegateError, Unavailable
 from tidegate.kube.client import Client
 from tidegate.kube.cluster import Cluster
-from tidegate.kube.latecomers import Latecomers
-from tidegate.kube.outlines import Outlines
+from tidegate.kube.followers import Followers
 from tidegate.kube.resources import HTTPROUTES, RELEASES, WATCHED, Key, Object, Resource
 from tidegate.kube.store import Store
 
@@ -90,7 +91,11 @@ async def operate(
     metrics = Metrics()
     async with client or Client.from_environment(counted=metrics.requested) as client:
         await check_served(client)
-        process = Process(settings, build, client, metrics, stop or asyncio.Event())
+        denied = await left_out(client, settings.namespaces)
+        worked_in = tuple(namespace for namespace in settings.namespaces if namespace not in denied)
+        process = Process(
+            replace(settings, namespaces=worked_in), build, client, metrics, stop or asyncio.Event(), tuple(denied)
+        )
         async with process.health:
             return await process.run()
 
@@ -125,8 +130,17 @@ async def check_served(client: Client) -> None:
 class Process:
     """Everything of one process, wired. Made inside the event loop."""
 
-    def __init__(self, settings: Settings, build: Build, client: Client, metrics: Metrics, stop: asyncio.Event) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        build: Build,
+        client: Client,
+        metrics: Metrics,
+        stop: asyncio.Event,
+        denied: Sequence[str] = (),
+    ) -> None:
+        """`denied` are the namespaces that are left out."""
+        self._settings, self._denied = settings, denied
         self._client = client
         self._metrics = metrics
         self._stop = stop
@@ -136,8 +150,7 @@ class Process:
         self.queue: Queue[Key] = Queue()
         self._intake = Intake(self.store, self.queue.add, self._gone, self._changed)
         self._sweep = Sweep(client, self._intake, metrics, namespaces=settings.namespaces, period=settings.sweep)
-        self._outlines = Outlines(client, self.store, self._heard, self._vanished, namespaces=settings.namespaces)
-        self._latecomers = Latecomers(
+        self._followers = Followers(
             client, self.store, self._heard, self._vanished, self._came_or_went, namespaces=settings.namespaces
         )
         home = settings.lease_namespace or client.access.namespace or _HOME
@@ -202,14 +215,14 @@ class Process:
     async def _lead(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pulse.run(), name="pulse")
+            if self._denied:
+                group.create_task(regained(self._client, self._denied, self._settings.sweep), name="regained")
             async with asyncio.TaskGroup() as syncing:
                 for resource in WATCHED:
                     syncing.create_task(self._sweep.until_synced(resource), name=f"sync {resource}")
             # After the Releases: only what they name is kept.
-            group.create_task(self._outlines.run(), name="outlines")
-            group.create_task(self._latecomers.run(), name="latecomers")
-            await self._outlines.looked()
-            await self._latecomers.looked()
+            group.create_task(self._followers.run(), name="followers")
+            await self._followers.looked()
             logger.info("the view is whole: %d Releases", self.store.size(RELEASES))
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._elector.run(), name="elector")
@@ -251,9 +264,12 @@ class Process:
     def _changed(self, resource: Resource, key: Key) -> None:
         self._inspector.changed(resource, key)
 
-    def _came_or_went(self, resource: Resource) -> None:
-        """What was said of the kind, or by its absence, is out of date everywhere."""
-        self._all()
+    def _came_or_went(self, resource: Resource, namespace: str | None) -> None:
+        """What was said of the kind, or by its absence, is out of date there."""
+        if namespace is None:
+            self._all()
+        else:
+            self.queue.add_all(self.store.keys_within(RELEASES, namespace))
 
     def _all(self) -> None:
         """Something is news to every Release."""

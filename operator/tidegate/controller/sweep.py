@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from tidegate.api.meta import LABEL_RELEASE
 from tidegate.controller.intake import Intake
 from tidegate.controller.metrics import Metrics
-from tidegate.errors import NotFound, TidegateError
+from tidegate.errors import Denied, NotFound, TidegateError
 from tidegate.kube.client import Client
 from tidegate.kube.resources import LABELLED_ONLY, WATCHED, Key, Resource, key_of, version_of
 
@@ -34,7 +34,8 @@ class Found(NamedTuple):
 
 
 class Sweep:
-    """Of all watched kinds, in the given namespaces (none: in all)."""
+    """Of all watched kinds, in the given namespaces (none: in all). One of several that is denied is told, and left
+    out."""
 
     def __init__(
         self,
@@ -94,8 +95,9 @@ class Sweep:
 
     async def once(self, resource: Resource) -> Found:
         """Compare one kind. Raises what `Client` raises."""
-        listed = await self._listed(resource, cached=True)
-        vanished = [key for key in self._known(resource) if key not in listed]
+        listed, denied = await self._listed(resource, cached=True)
+        known = self._intake.store.keys(resource)
+        vanished = [key for key in known if key not in listed and key.namespace not in denied]
         missed = self._behind(resource, listed)
         if missed:
             await asyncio.sleep(_GRACE)
@@ -115,7 +117,7 @@ class Sweep:
         Raises what `Client` raises.
         """
         loop = asyncio.get_running_loop()
-        listed = await self._listed(resource, cached=False)
+        listed, _ = await self._listed(resource, cached=False)
         missing = self._behind(resource, listed)
         quiet_since = loop.time()
         while missing:
@@ -140,20 +142,24 @@ class Sweep:
             return False
         return True
 
-    async def _listed(self, resource: Resource, *, cached: bool) -> Mapping[Key, int]:
+    async def _listed(self, resource: Resource, *, cached: bool) -> tuple[Mapping[Key, int], frozenset[str]]:
+        """What there is, with its version, and the namespaces that can't be listed."""
         labels = LABEL_RELEASE if resource in LABELLED_ONLY else None
         version = "0" if cached else None
         listed: dict[Key, int] = {}
+        denied: set[str] = set()
         for namespace in self._namespaces:
             # Page by page: of thousands of objects nothing is kept but where they are, and which version.
-            async for page in self._client.pages(
-                resource, namespace, labels=labels, resource_version=version, metadata_only=True
-            ):
-                listed.update((key_of(item), version_of(item)) for item in page.items)
-        return listed
-
-    def _known(self, resource: Resource) -> Sequence[Key]:
-        return self._intake.store.keys(resource)
+            pages = self._client.pages(resource, namespace, labels=labels, resource_version=version, metadata_only=True)
+            try:
+                async for page in pages:
+                    listed.update((key_of(item), version_of(item)) for item in page.items)
+            except Denied as error:
+                if namespace is None or len(denied) + 1 == len(self._namespaces):
+                    raise
+                denied.add(namespace)
+                logger.warning("%s of namespace %s are left out: %s", resource, namespace, error)
+        return listed, frozenset(denied)
 
     def _behind(self, resource: Resource, listed: Mapping[Key, int]) -> Sequence[Key]:
         store = self._intake.store

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
@@ -128,7 +128,7 @@ class Client:
         labels: str | None = None,
         resource_version: str | None = None,
         metadata_only: bool = False,
-    ) -> AsyncIterator[Listing]:
+    ) -> AsyncGenerator[Listing, None]:
         """As `list`, chunk by chunk, for who need not hold them all at once. Raises Expired after a long pause."""
         request = Request("list", resource, namespace, None)
         accept = _METADATA_LIST if metadata_only else "application/json"

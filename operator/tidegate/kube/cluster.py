@@ -47,9 +47,10 @@ class Cluster:
         """All objects of the namespace."""
         return self.store.within(resource, namespace)
 
-    def follows(self, resource: Resource) -> bool:
-        """Whether all there is of a kind that may be missing is in the store; if not, it is wanted from now on."""
-        return self.store.synced(resource) or self.store.want(resource)
+    def follows(self, resource: Resource, namespace: str) -> bool:
+        """Whether all there is in a namespace of a kind that may be missing is in the store; if not, it is wanted from
+        now on."""
+        return self.store.trouble(resource, namespace) == "" or self.store.want(resource, namespace)
 
     async def fresh(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object as the server has it now, or None. Raises Denied, Unavailable."""

@@ -73,9 +73,9 @@ class Store:
         self._by_name: defaultdict[tuple[Resource, str, str], set[str]] = defaultdict(set)
         self._graves: OrderedDict[_Place, _Grave] = OrderedDict()
         self._synced: set[Resource] = set()
-        self._wanted = {resource: asyncio.Event() for resource in OPTIONAL}
+        self._wanted: defaultdict[tuple[Resource, str | None], asyncio.Event] = defaultdict(asyncio.Event)
         self._lately: OrderedDict[_Place, tuple[_Entry, Object]] = OrderedDict()  # the one used last is the last
-        self._unseen: dict[Resource, str] = {}
+        self._followed: dict[tuple[Resource, str | None], str] = {}
 
     # ---- writes
 
@@ -238,26 +238,25 @@ class Store:
         self._of(resource)
         self._synced.add(resource)
 
-    def unseen(self, resource: Resource) -> str:
-        """Why nobody tells of this kind, in a sentence; "" where somebody does."""
-        return self._unseen.get(resource, "")
+    def trouble(self, resource: Resource, namespace: str | None) -> str | None:
+        """Of a kind that need not be seen for the others to be worked on: why nobody tells of it in this namespace, in
+        a sentence; "" where somebody does; None while that is not known."""
+        found = self._followed.get((resource, namespace))
+        return self._followed.get((resource, None)) if found is None else found
 
-    def mark_unseen(self, resource: Resource, sentence: str) -> None:
-        """For a kind that need not be seen for the others to be worked on; "" when it is seen again."""
-        self._unseen[resource] = sentence
+    def mark_followed(self, resource: Resource, namespace: str | None, trouble: str = "") -> None:
+        """All there is of it in a namespace (None: in all) is here, and somebody tells of what changes; or why not."""
+        self._followed[resource, namespace] = trouble
 
-    def mark_missing(self, resource: Resource) -> None:
-        """The server does not serve the kind (any more): nothing of it is known."""
-        self._synced.discard(resource)
-
-    def want(self, resource: Resource) -> bool:
+    def want(self, resource: Resource, namespace: str) -> bool:
         """Remember that somebody asked for a kind that is not here. Always false: it still is not."""
-        self._wanted[resource].set()
+        for where in (namespace, None):
+            self._wanted[resource, where].set()
         return False
 
-    async def wants(self, resource: Resource) -> None:
-        """Return when somebody has asked for a kind that was not here."""
-        await self._wanted[resource].wait()
+    async def wants(self, resource: Resource, namespace: str | None) -> None:
+        """Return when somebody has asked for a kind that was not here, in a namespace (None: in any)."""
+        await self._wanted[resource, namespace].wait()
 
     # ---- inside
 

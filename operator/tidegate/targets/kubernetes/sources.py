@@ -116,7 +116,7 @@ class Sources:
         """Its hash; "" where it is not there."""
         resource, namespace = copies.resource_of(mention.kind), release.metadata.namespace
         store = self._cluster.store
-        if why := store.unseen(resource):
+        if why := store.trouble(resource, namespace):
             raise Permanent(_unseen(mention, why))
         place = _Place(resource, Key(namespace, mention.name))
         uid, version = store.uid(resource, *place.key), store.version(resource, *place.key)

@@ -39,12 +39,15 @@ class IstioWay(ByRefs):
         return Carrier(VIRTUALSERVICES, named.virtual_service)
 
     def look(self, view: View, component: Component, now: float) -> Seen:
-        if not view.cluster.follows(VIRTUALSERVICES):
+        if not view.cluster.follows(VIRTUALSERVICES, view.app.namespace):
             return Seen(Reading(None, None), refusals=(_not_served(self.carrier(view.app.name, component), component),))
         return super().look(view, component, now)
 
     async def ensure(self, view: View, carrier: Carrier, writes: Sequence[Write], now: float) -> None:
-        if not view.cluster.follows(VIRTUALSERVICES):
+        cluster, namespace = view.cluster, view.app.namespace
+        # Not to see it for a while is no reason to refuse a revert: only that it is not there is.
+        followed = cluster.follows(VIRTUALSERVICES, namespace)
+        if not followed and await cluster.fresh(VIRTUALSERVICES, namespace, carrier.name) is None:
             raise Permanent(_not_served(carrier, writes[0].component).sentence)
         await super().ensure(view, carrier, writes, now)
 
