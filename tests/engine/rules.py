@@ -24,6 +24,7 @@ from tidegate.engine.values import (
     Part,
     Phase,
     Pin,
+    Preview,
     Reread,
     Retire,
     Start,
@@ -306,7 +307,7 @@ def says_one_thing_about_each(view: View) -> Iterator[str]:
     things = [
         (type(effect), effect.part, effect.content if isinstance(effect, Start) else "")
         for effect in view.turn.decision.effects
-        if isinstance(effect, Ensure | Start | Pin)
+        if isinstance(effect, Ensure | Start | Pin | Preview)
     ]
     if len(set(things)) != len(things):
         yield "S14 two effects contradict each other"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tests.engine.world import Road, World, act, edit_split, instances, nature, readings, spec
 from tests.targets.sample import UID, app, component, release, version_of
 from tidegate.api import Release
-from tidegate.engine.values import Effect, Ensure, Forget, Instance, Pin, Retire, Start, State, Status, Version
+from tidegate.engine.values import Effect, Ensure, Forget, Instance, Pin, Preview, Retire, Start, State, Status, Version
 from tidegate.errors import Conflict, NotFound, Transient
 from tidegate.targets.port import App, Resolved, Sight, Size
 
@@ -45,6 +45,9 @@ class WorldTarget:
 
     async def pin(self, app: App, pin: Pin) -> None:
         self._do(pin)
+
+    async def preview(self, app: App, preview: Preview, now: float) -> None:
+        self._do(preview)
 
     async def start(self, app: App, start: Start) -> None:
         if start.content not in (self.kept | {app.revision}):

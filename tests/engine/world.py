@@ -33,6 +33,7 @@ from tidegate.engine.values import (
     Phase,
     Piece,
     Pin,
+    Preview,
     Reading,
     Reread,
     Retire,
@@ -83,6 +84,7 @@ class Road(NamedTuple):
     stamp: int = 0  # the newest of our moves that was written here
     token: int = 0  # rises with every write of anybody
     pin: str | None = ""  # what the app's own Service selects; None: it has none
+    preview: str | None = None  # None: not by this road
     there: bool = True
     left: tuple[tuple[str, float], ...] = ()  # content -> until when the data plane may still use it
 
@@ -195,7 +197,9 @@ def instances(w: World, demand: Mapping[tuple[str, str], int]) -> tuple[Instance
 
 def _read(road: Road) -> Reading:
     return (
-        Reading(road.split, road.stamp, str(road.token), road.pin) if road.there else Reading(None, None, absent=True)
+        Reading(road.split, road.stamp, str(road.token), road.pin, preview=road.preview)
+        if road.there
+        else Reading(None, None, absent=True)
     )
 
 
@@ -297,6 +301,11 @@ def act(w: World, effect: Effect) -> World:
         case Pin(part, content):
             road = w.road(part)
             return w if road.pin == content else with_road(w, road._replace(pin=content, token=road.token + 1))
+        case Preview(part, content, move):
+            road = w.road(part)
+            if road.preview in (None, content) or road.stamp > move:
+                return w
+            return with_road(w, road._replace(preview=content, token=road.token + 1))
         case Start():
             return _start(w, effect)
         case Retire():
@@ -349,7 +358,7 @@ def _start(w: World, effect: Start) -> World:
 
 def _retire(w: World, effect: Retire) -> World:
     old = w.instance(effect.part, effect.content)
-    serves = any(effect.content in (*dict(r.split), r.pin) for r in w.roads if r.part == effect.part)
+    serves = any(effect.content in (*dict(r.split), r.pin, r.preview) for r in w.roads if r.part == effect.part)
     if old is None or old.claim != effect.claim or serves or _busy(w, old).busy_until is not None:
         return w
     return w._replace(running=tuple(i for i in w.running if i != old))

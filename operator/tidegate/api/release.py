@@ -96,6 +96,21 @@ HTTPPath = Annotated[
 ]
 
 
+HEADER: Final = "x-tidegate-version"
+HEADER_MESSAGE: Final = "write the name of a header, in letters, digits and '-', such as x-tidegate-version"
+PREVIEW_MESSAGE: Final = (
+    "preview needs traffic.httpRoute: only there can requests be told apart by a header; leave preview out"
+)
+
+
+class Preview(Model):
+    """How requests reach the candidate before it has weight."""
+
+    header: Annotated[str, Field(min_length=1, max_length=64), Matching("[A-Za-z0-9-]+", HEADER_MESSAGE)] | None = None
+    """Requests with this header, whose value is the candidate's version or revision, go to the candidate, whatever its
+    weight is. Absent: x-tidegate-version."""
+
+
 class Probes(Model):
     """Paths on the component's port that Tidegate itself reads from the candidate, beside the kubelet's own probes."""
 
@@ -143,6 +158,7 @@ class Kubernetes(Model):
         json_schema_extra=words(
             Rule("has(self.template) != has(self.templateFrom)", TEMPLATE_MESSAGE),
             Rule("!has(self.images) || has(self.templateFrom)", IMAGES_MESSAGE, ".images"),
+            Rule("!has(self.preview) || has(self.traffic.httpRoute)", PREVIEW_MESSAGE, ".preview"),
         )
     )
 
@@ -174,6 +190,9 @@ class Kubernetes(Model):
     it carries the split. Absent: one is made, named after Release and component, as in storefront-graphql."""
     traffic: Traffic
     """How traffic is split between stable and candidate."""
+    preview: Preview | None = None
+    """Marked requests reach the candidate before it has weight, and while it climbs. Write {} for the usual header.
+    Absent: none do."""
     probes: Probes | None = None
     """What Tidegate itself reads from the candidate."""
     drain: Duration | None = None
@@ -187,7 +206,14 @@ class Kubernetes(Model):
             raise ValueError(f"images: {IMAGES_MESSAGE}")
         if len({image.container for image in self.images}) < len(self.images):
             raise ValueError(f"images: {IMAGE_TWICE_MESSAGE}")
+        if self.preview is not None and self.traffic.http_route is None:
+            raise ValueError(f"preview: {PREVIEW_MESSAGE}")
         return self
+
+    @property
+    def preview_header(self) -> str | None:
+        """By which requests ask for the candidate; None if they can't."""
+        return None if self.preview is None else self.preview.header or HEADER
 
 
 class Component(Model):

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from tidegate.api.conditions import Reason
 from tidegate.controller.picture import Obstacle, Picture
 from tidegate.controller.settling import Settler
-from tidegate.engine.values import Answer, Effect, Ensure, Forget, Pin, Retire, RunCheck, Start
+from tidegate.engine.values import Answer, Effect, Ensure, Forget, Pin, Preview, Retire, RunCheck, Start
 from tidegate.errors import Conflict, Permanent, TidegateError
 from tidegate.targets.port import App, Target
 
@@ -58,6 +58,8 @@ class Actor:
                 calls.append((f"take down {effect.part}", partial(self._target.retire, app, effect)))
             elif isinstance(effect, Pin):
                 calls.append((f"pin the Service of {effect.part}", partial(self._target.pin, app, effect)))
+            elif isinstance(effect, Preview):
+                calls.append((f"preview {effect.part}", partial(self._target.preview, app, effect, picture.now)))
             elif isinstance(effect, RunCheck):
                 calls.append(
                     (f"run check {effect.key.name}", partial(self._run_check, app, effect.key, picture.sight.sizes))

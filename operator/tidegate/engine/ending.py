@@ -1,13 +1,14 @@
 """After: what nobody needs any more, and the clock of debts."""
 
 from tidegate.engine.passing import POLL, Pass
-from tidegate.engine.values import Instance, Phase, Retire, State, Status
+from tidegate.engine.values import Instance, Phase, Reading, Retire, State, Status
 
 
 def keep_house(p: Pass) -> None:
     if p.status.phase is Phase.GONE:
         return
     p.pin_services()
+    p.preview_candidate()
     if p.status.phase is Phase.REVERTING:
         return
     _let_previous_go(p)
@@ -38,20 +39,25 @@ def _drop_parts_of_nobody(p: Pass) -> None:
     gone = {
         part.name
         for part in status.parts
-        if not any(v.runs(part.name) for v in owners) and p.settled(part) and not p.reading(part).pin
+        if not any(v.runs(part.name) for v in owners) and p.settled(part) and not _is_named(p.reading(part))
     }
     if gone:
         p.set(parts=tuple(part for part in status.parts if part.name not in gone))
+
+
+def _is_named(reading: Reading) -> bool:
+    """Whether something leads to a version beside the split."""
+    return bool(reading.pin or reading.preview)
 
 
 def _take_down_leftovers(p: Pass) -> None:
     """Take down only what neither the status this pass began with nor the one it ends with needs."""
     needed = _needed(p, p.was) | _needed(p, p.status)
     serving = {(name, content) for name, reading in p.seen.readings for content, share in reading.split or () if share}
-    pinned = {(name, reading.pin) for name, reading in p.seen.readings if reading.pin}
+    named = {(name, content) for name, reading in p.seen.readings for content in (reading.pin, reading.preview)}
     left = [i for i in p.seen.instances or () if i.state is not State.ABSENT and (i.part, i.content) not in needed]
     for instance in left:
-        if (instance.part, instance.content) in serving | pinned:
+        if (instance.part, instance.content) in serving | named:
             p.wake_to_repair()
         elif instance.busy_until is not None and instance.busy_until > p.now:
             p.wake_at(instance.busy_until)

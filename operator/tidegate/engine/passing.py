@@ -4,7 +4,7 @@ from collections.abc import Container
 from math import floor
 from typing import Any
 
-from tidegate.engine.promise import demand, load, pin, promise, takes_part
+from tidegate.engine.promise import demand, load, pin, preview, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     FULL,
@@ -19,6 +19,7 @@ from tidegate.engine.values import (
     Outcome,
     Part,
     Pin,
+    Preview,
     Reading,
     Rejection,
     Spec,
@@ -275,6 +276,21 @@ class Pass:
                 continue
             if not want or self.state(part.name, want) in (State.READY, State.SHORT):
                 self.do(Pin(part.name, want))
+                self.wake_in(POLL)
+
+    def preview_candidate(self) -> None:
+        """Let marked requests reach the candidate as soon as it serves, and no longer than it climbs.
+
+        Not beside a write of weights: both are of one object, and that one must not lose the race, or a revert waits.
+        """
+        for part in self.status.parts:
+            want, reading = preview(self.status, part), self.reading(part)
+            if reading.preview is None or reading.preview == want:
+                continue
+            if any(isinstance(effect, Ensure) for effect in self.effects):
+                self.wake_in(POLL)
+            elif not want or self.state(part.name, want) in (State.READY, State.SHORT):
+                self.do(Preview(part.name, want, part.move))
                 self.wake_in(POLL)
 
     def answers(self, act: Act, began: float) -> bool:

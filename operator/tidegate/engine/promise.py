@@ -57,6 +57,13 @@ def pin(status: Status, part: Part) -> str | None:
     return split[0][0] if split else None
 
 
+def preview(status: Status, part: Part) -> str:
+    """The content that marked requests should reach: the candidate's while it climbs, and "" at all other times."""
+    if status.phase not in CLIMBING or status.candidate is None or not takes_part(status, part.name):
+        return ""
+    return status.candidate.runs(part.name) or ""
+
+
 def track_of(spec: Spec, part: str) -> Track | None:
     return next((track for track in spec.tracks if part in track.parts), None)
 

@@ -239,6 +239,7 @@ class Reading(NamedTuple):
     token: str = ""  # resourceVersion, or what the target has like it
     pin: str | None = None  # content that the app's own Service selects; "" if none of ours
     absent: bool = False  # there is known to be nothing that traffic could come by; `split` is None then
+    preview: str | None = None  # content that requests marked for it reach; "" if none of ours; None: not by this way
 
 
 class Instance(NamedTuple):
@@ -297,6 +298,14 @@ class Pin(NamedTuple):
     content: str
 
 
+class Preview(NamedTuple):
+    """Let requests that are marked for it reach this content, whatever the weights say; "": let none be marked."""
+
+    part: str
+    content: str
+    move: int  # the part's: a late one gives way to a newer split
+
+
 class Start(NamedTuple):
     part: str
     content: str
@@ -330,7 +339,7 @@ class Forget(NamedTuple):
     settled: bool
 
 
-Effect = Ensure | Pin | Start | Retire | RunCheck | Answer | Reread | Forget
+Effect = Ensure | Pin | Preview | Start | Retire | RunCheck | Answer | Reread | Forget
 
 
 class Decision(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from tidegate.api.release import Component, Release
 from tidegate.api.revision import NOTHING, Named
-from tidegate.engine.values import Ensure, Instance, Pin, Reading, Retire, Start, Status
+from tidegate.engine.values import Ensure, Instance, Pin, Preview, Reading, Retire, Start, Status
 
 
 class Problem(NamedTuple):
@@ -108,6 +108,10 @@ class Target(Protocol):
 
     async def pin(self, app: App, pin: Pin) -> None:
         """Make the app's own Service select one content."""
+
+    async def preview(self, app: App, preview: Preview, now: float) -> None:
+        """Let marked requests reach one content, or none. It moves no weight. Raises Conflict where the split is newer
+        than the one that this was decided beside."""
 
     async def start(self, app: App, start: Start) -> None:
         """Let one part of one version run, sized for `share` and marked with `claim`; keep its revision first."""

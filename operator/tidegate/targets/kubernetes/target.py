@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidegate.api.meta import ANNOTATION_CLAIM, short
 from tidegate.api.release import Component, Release
-from tidegate.engine.values import FULL, Ensure, Pin, Retire, Start
+from tidegate.engine.values import FULL, Ensure, Pin, Preview, Retire, Start
 from tidegate.errors import NotPermitted, Permanent, Transient
 from tidegate.kube import CONTROLLERREVISIONS, DEPLOYMENTS, SERVICES, Cluster, Key, Object
 from tidegate.targets.kubernetes import adopting, pinning, revisions, taking_down, templates, workload
@@ -118,6 +118,11 @@ class KubernetesTarget:
             old = view.port(Place(pin.part, left)) if left else None
             patch = pinning.pin_patch(service, app.name, pin.part, pin.content, old, target)
             await self._cluster.merge(SERVICES, app.namespace, name, patch)
+
+    async def preview(self, app: App, preview: Preview, now: float) -> None:
+        view = self._view(app)
+        component = _component(view, preview.part)
+        await way_of(component).preview(view, component, preview.content, preview.move, now)
 
     # ---- what runs
 

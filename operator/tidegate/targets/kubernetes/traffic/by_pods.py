@@ -89,6 +89,9 @@ class ByPods:
     def port(self, view: View, component: Component) -> int | None:
         return None
 
+    async def preview(self, view: View, component: Component, content: str, move: int, now: float) -> None:
+        """A Service knows no headers: its readings offer no preview."""
+
     def leads_to(self, view: View, component: Component, place: Place) -> bool:
         service = view.app_service(component)
         return service is not None and behind_service.selects(view, component, service, place)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from tidegate.api.release import Component
 from tidegate.engine.promise import promise
 from tidegate.engine.values import FULL, Part, Reading
-from tidegate.errors import Permanent
+from tidegate.errors import Conflict, Permanent
 from tidegate.kube import SERVICES, Object, Resource
 from tidegate.targets.kubernetes import sizing
 from tidegate.targets.kubernetes.departures import Departure, Move
@@ -27,7 +27,7 @@ from tidegate.targets.kubernetes.names import (
     workload_name,
 )
 from tidegate.targets.kubernetes.stamp import annotation, last_change, last_editor, left_at, stamp_of, token_of
-from tidegate.targets.kubernetes.traffic import routes
+from tidegate.targets.kubernetes.traffic import previews, routes
 from tidegate.targets.kubernetes.traffic.fence import merged, stamped
 from tidegate.targets.kubernetes.traffic.port import Carrier, InUse, Seen, Write, still_draining
 from tidegate.targets.kubernetes.traffic.routes import Backends, Rule
@@ -35,6 +35,7 @@ from tidegate.targets.kubernetes.view import Place, View
 from tidegate.targets.port import Problem
 
 ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
+NO_PREVIEW: Final = "NoPreview"
 NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
 
 
@@ -44,6 +45,7 @@ class ByRefs(ABC):
     resource: ClassVar[Resource]
     path: ClassVar[tuple[str, str]]  # of the rules in managedFields
     ref: ClassVar[str] = "backendRef"  # what people call one
+    previews: ClassVar[bool] = False  # whether its rules can tell requests by a header
 
     @abstractmethod
     def carrier(self, release: str, component: Component) -> Carrier: ...
@@ -88,7 +90,22 @@ class ByRefs(ABC):
             nothing = (self._names_nothing(part, carrier, backends.service),) if permitted else ()
             return Seen(Reading(None, None, token_of(route), pin), problems, nothing, editor)
         split = routes.one_split(routes.splits(rules, backends), *_promised(view, part))
-        return Seen(Reading(split, stamp.move(part), token_of(route), pin), problems, editor=editor)
+        preview, refused = self._look_for_preview(view, component, rules, backends)
+        reading = Reading(split, stamp.move(part), token_of(route), pin, preview=preview)
+        return Seen(reading, (*problems, *refused), editor=editor)
+
+    def _look_for_preview(
+        self, view: View, component: Component, rules: Sequence[Rule], backends: Backends
+    ) -> tuple[str | None, tuple[Problem, ...]]:
+        if not self.previews:
+            return None, ()
+        header, part = component.kubernetes.preview_header, component.name
+        versions = {
+            content: found[1] for content in backends.contents.values() if (found := view.component_at(part, content))
+        }
+        refused = previews.refusal(rules, backends, header) if header else None
+        problems = (Problem(part, "", NO_PREVIEW, refused, lasting=True),) if refused else ()
+        return previews.reading(rules, backends, header, versions), problems
 
     def port(self, view: View, component: Component) -> int | None:
         name, route = app_service_name(view.app.name, component), self._there(view, component)
@@ -97,7 +114,7 @@ class ByRefs(ABC):
 
     def leads_to(self, view: View, component: Component, place: Place) -> bool:
         route = self._there(view, component)
-        return route is not None and self._weight(view, route, place) > 0
+        return route is not None and self._weight(view, component, route, place) > 0
 
     def busy_until(self, view: View, component: Component, place: Place, now: float) -> float | None:
         route = self._there(view, component)
@@ -129,6 +146,25 @@ class ByRefs(ABC):
 
         await merged(view, carrier, await view.cluster.read(carrier.resource, view.app.namespace, carrier.name), patch)
 
+    async def preview(self, view: View, component: Component, content: str, move: int, now: float) -> None:
+        carrier, header = self.carrier(view.app.name, component), component.kubernetes.preview_header
+
+        def patch(route: Object | None) -> Object | None:
+            if route is None or is_leaving(route):
+                return None
+            there = stamp_of(route, view.app.name, view.app.uid).move(component.name)
+            if there > move:
+                raise Conflict(f"{carrier} has move {there} of {component.name} already, which is newer than {move}.")
+            backends, rules = self.backends(view, component), list(self.rules_of(route))
+            found = view.component_at(component.name, content) if content and header else None
+            wanted = previews.apart(rules, backends)
+            if found and header and backends.service_of(content) and not previews.refusal(rules, backends, header):
+                wanted = previews.leading(rules, backends, header, found[1], content)
+            spec = self.spec_with(wanted) if wanted != rules else None
+            return stamped(view, carrier, route, token_of(route), [], spec, now)
+
+        await merged(view, carrier, await view.cluster.read(carrier.resource, view.app.namespace, carrier.name), patch)
+
     # ---- the end
 
     async def leave(
@@ -145,13 +181,27 @@ class ByRefs(ABC):
         )
         there = [route for route in found if route is not None]
         for route in there:
-            if self._weight(view, route, place):
+            if component is not None:
+                await self._end_preview(view, component, place, route, now)
+            if self._weight(view, component, route, place):
                 raise InUse(f"{self.resource.kind} {route['metadata']['name']} still sends traffic to {name}.")
             if component is not None:
                 self._check_drained(view, component, place, route, now, unfollowed)
         for route in there:
             if component is not None and any(ref.get("name") == name for ref in routes.each_ref(self.rules_of(route))):
                 await self._drop(view, component, place, route)
+
+    async def _end_preview(self, view: View, component: Component, place: Place, route: Object, now: float) -> None:
+        """From here its drain counts, as from any last request. Raises InUse where there was one."""
+        backends, rules = self.backends(view, component), list(self.rules_of(route))
+        if not any(routes.previewed(rule, backends) == place.content for rule in rules):
+            return
+        name = route["metadata"]["name"]
+        spec = self.spec_with(previews.apart(rules, backends))
+        body = stamped(view, Carrier(self.resource, name), route, token_of(route), [], spec, now)
+        if body is not None:
+            await view.cluster.merge(self.resource, view.app.namespace, name, body)
+        raise InUse(f"{self.resource.kind} {name} sent marked requests to {_service_of(view, place)} until now.")
 
     async def _drop(self, view: View, component: Component, place: Place, route: Object) -> None:
         rules = list(self.rules_of(route))
@@ -169,13 +219,14 @@ class ByRefs(ABC):
         def patch(route: Object | None) -> Object | None:
             if route is None:
                 return None
-            backends, rules = self.backends(view, component), list(self.rules_of(route))
+            backends, written = self.backends(view, component), list(self.rules_of(route))
+            rules = previews.apart(written, backends)
             whole = backends.may_use_service and list(routes.splits(rules, backends)) == [((backends.pinned, FULL),)]
             wanted = routes.handed_back(rules, backends) if whole or not keeps else rules
-            if wanted == rules and mine not in annotations_of(route):
+            if wanted == written and mine not in annotations_of(route):
                 return None
             body = {"metadata": {"resourceVersion": resource_version(route), "annotations": {mine: None}}}
-            return body if wanted == rules else {**body, "spec": self.spec_with(wanted)}
+            return body if wanted == written else {**body, "spec": self.spec_with(wanted)}
 
         await merged(view, carrier, await view.cluster.fresh(carrier.resource, view.app.namespace, carrier.name), patch)
 
@@ -188,8 +239,12 @@ class ByRefs(ABC):
         route = self._route(view, component)
         return None if route is None or is_leaving(route) else route
 
-    def _weight(self, view: View, route: Object, place: Place) -> int:
-        return routes.weight_of(self.rules_of(route), frozenset({_service_of(view, place)}))
+    def _weight(self, view: View, component: Component | None, route: Object, place: Place) -> int:
+        """Without preview rules, where it is known which those are."""
+        rules = self.rules_of(route)
+        if component is not None:
+            rules = previews.apart(rules, self.backends(view, component))
+        return routes.weight_of(rules, frozenset({_service_of(view, place)}))
 
     def _departure(self, view: View, route: Object, now: float) -> Departure:
         """The last move of the route's traffic."""
@@ -199,7 +254,7 @@ class ByRefs(ABC):
 
     def _drained(self, view: View, component: Component, place: Place, route: Object, now: float) -> float | None:
         departure = self._departure(view, route, now)
-        if self._weight(view, route, place):
+        if self._weight(view, component, route, place):
             return None
         if departure.followed is None or not self.is_followed(route):
             return now + NOT_FOLLOWED

@@ -84,6 +84,12 @@ class Way(Protocol):
         Raises Conflict where the fence is not as expected, Permanent where only a person can help.
         """
 
+    async def preview(self, view: View, component: Component, content: str, move: int, now: float) -> None:
+        """Let requests with the component's preview header reach this content; "": none.
+
+        A write of its own, and none where it is so already. Raises Conflict where the split there is newer than `move`.
+        """
+
     def leads_to(self, view: View, component: Component, place: Place) -> bool:
         """Whether new requests may reach it."""
 

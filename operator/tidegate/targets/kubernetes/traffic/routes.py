@@ -70,6 +70,23 @@ def names_any(rules: Sequence[Rule], backends: Backends) -> bool:
     return any(_ours(rule, backends) for rule in rules)
 
 
+def previewed(rule: Rule, backends: Backends) -> str | None:
+    """The content that a preview rule of ours leads to; None if it is none. No weight counts in it.
+
+    It names one of our revisions' Services and nothing else, and asks for that revision by a header in each match: only
+    we know that name before it is there. By no name of the rule, which older Gateway APIs drop, and by no name of the
+    header, which may have been edited since.
+    """
+    refs, matches = rule.get("backendRefs") or (), rule.get("matches") or ()
+    if len(refs) != 1 or not matches or refs[0].get("name") == backends.service:
+        return None
+    name = str(refs[0].get("name"))
+    asked = [{str(header.get("value")) for header in match.get("headers") or ()} for match in matches]
+    if not all(asked) or not any(value and name.endswith(f"-{value}") for values in asked for value in values):
+        return None
+    return backends.content(refs[0])
+
+
 # ---- reading
 
 
@@ -82,7 +99,7 @@ def splits(rules: Sequence[Rule], backends: Backends) -> Sequence[Split]:
     """
     found: list[Split] = []
     for rule in rules:
-        if _carries(rule, backends):
+        if carries(rule, backends):
             split = _split(rule, backends)
             if split not in found:
                 found.append(split)
@@ -151,7 +168,7 @@ def rewrite(rules: Sequence[Rule], backends: Backends, split: Split) -> list[Rul
                 "It is made again when the revision is started."
             )
         targets[service] = share
-    if not any(_carries(rule, backends) for rule in rules):
+    if not any(carries(rule, backends) for rule in rules):
         raise Permanent(_carries_nothing(rules, backends))
     return [_rewritten(rule, index, backends, targets) for index, rule in enumerate(rules)]
 
@@ -195,7 +212,7 @@ def _rewritten(rule: Rule, index: int, backends: Backends, targets: Mapping[str,
     if not ours:
         return deepcopy(rule)
     weights = dict.fromkeys(backends.contents, 0)
-    if _carries(rule, backends):
+    if carries(rule, backends):
         weights |= _weights(rule, index, backends, targets)
     refs: list[Ref] = []
     last = -1
@@ -272,6 +289,8 @@ def _with_refs(rule: Rule, refs: list[Ref]) -> Rule:
 
 
 def _ours(rule: Rule, backends: Backends) -> list[tuple[Ref, str]]:
+    if previewed(rule, backends) is not None:
+        return []
     return [(ref, content) for ref in _refs(rule) if (content := backends.content(ref)) is not None]
 
 
@@ -279,7 +298,7 @@ def _has_others(rule: Rule, backends: Backends) -> bool:
     return any(backends.content(ref) is None for ref in _refs(rule))
 
 
-def _carries(rule: Rule, backends: Backends) -> bool:
+def carries(rule: Rule, backends: Backends) -> bool:
     """Whether our traffic comes by this rule: it has refs of ours, and the others beside them leave them a weight."""
     ours = _ours(rule, backends)
     return bool(ours) and (not _has_others(rule, backends) or any(_weight(ref) for ref, _ in ours))
