@@ -34,6 +34,9 @@ def prepare(p: Pass) -> None:
     if not p.start(status.candidate, status.attempt):
         p.owe(Debt.READY)
         return
+    if status.stable is not None and not status.rescue and not p.previews_stand():
+        p.owe(Debt.WRITE)  # who asks for the candidate by a header meets it before anyone else does
+        return
     if not _checks_passed(p, When.BEFORE_TRAFFIC):
         return
     p.set(phase=Phase.PROGRESSING)

@@ -278,6 +278,11 @@ class Pass:
                 self.do(Pin(part.name, want))
                 self.wake_in(POLL)
 
+    def previews_stand(self) -> bool:
+        """Whether marked requests reach the candidate, for each part whose requests can be marked."""
+        readings = ((preview(self.status, part), self.reading(part).preview) for part in self.status.parts)
+        return all(seen is None or seen == want for want, seen in readings)
+
     def preview_candidate(self) -> None:
         """Let marked requests reach the candidate as soon as it serves, and no longer than it climbs.
 
