@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tidegate.api.conditions import Reason
 from tidegate.api.grammar import Percent
 from tidegate.controller.picture import Obstacle, Picture
-from tidegate.engine.promise import standing_at, takes_part, track_of
+from tidegate.engine.promise import preview, standing_at, takes_part, track_of
 from tidegate.engine.values import (
     CLIMBING,
     Outcome,
@@ -64,6 +64,8 @@ def _climb_waits(picture: Picture, status: Status) -> tuple[Reason | str, str]:
         return problem.reason, problem.sentence
     if status.stable and not status.rescue and _stable_short(picture, status):
         return Reason.STABLE_NOT_READY, f"{status.stable.name} is not at full size, and nothing climbs away from it"
+    if status.phase is Phase.PREPARING and (unmarked := _without_preview(picture, status)):
+        return phase, f"the preview of {', '.join(unmarked)} is being written"
     for key, outcome in picture.seen.checks:
         if outcome is Outcome.RUNNING and key.attempt == status.attempt:
             return Reason.CHECK_RUNNING, f"check {key.name} runs"
@@ -124,6 +126,16 @@ def _not_ready(picture: Picture, status: Status) -> str:
             ready, wanted = (size.ready, size.wanted) if size else (0, 1)
             missing.append(f"{piece.part} has {ready} of {wanted} pods ready")
     return "; ".join(missing)
+
+
+def _without_preview(picture: Picture, status: Status) -> list[str]:
+    readings = dict(picture.seen.readings)
+    found = []
+    for part in status.parts:
+        seen = readings[part.name].preview if part.name in readings else None
+        if seen is not None and seen != preview(status, part):
+            found.append(part.name)
+    return found
 
 
 def _strongest_guard(picture: Picture) -> tuple[Reason, str] | None:
