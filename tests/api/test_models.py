@@ -20,6 +20,7 @@ from tidegate.api import (
     parse_release,
     parse_release_status,
 )
+from tidegate.api.revision import revision
 from tidegate.errors import Invalid
 
 PARSERS: dict[str, Callable[[Document], Any]] = {
@@ -81,6 +82,14 @@ def test_what_is_absent_stays_absent() -> None:
             lambda spec: spec["components"][0]["kubernetes"].update(replicas=0),
             "replicas: is too small: write at least 1",
         ),
+        (
+            lambda spec: spec["components"][0]["kubernetes"].update(preview={"header": "x tidegate"}),
+            "write the name of a header, in letters, digits and '-'",
+        ),
+        (
+            lambda spec: spec["components"][0]["kubernetes"].update(preview={}, traffic={"service": {}}),
+            "preview needs traffic.httpRoute",
+        ),
     ],
 )
 def test_nonsense_in_a_release_is_refused_with_its_place_and_what_to_write(
@@ -88,6 +97,24 @@ def test_nonsense_in_a_release_is_refused_with_its_place_and_what_to_write(
 ) -> None:
     with pytest.raises(Invalid, match=sentence):
         parse_release(changed("Release", change))
+
+
+@pytest.mark.parametrize(
+    ("written", "header"), [(None, None), ({}, "x-tidegate-version"), ({"header": "x-try"}, "x-try")]
+)
+def test_a_preview_has_the_header_that_is_written_or_the_usual_one(written: Document | None, header: str | None) -> None:
+    def change(spec: Document) -> None:
+        if written is not None:
+            spec["components"][0]["kubernetes"]["preview"] = written
+
+    (component,) = parse_release(changed("Release", change)).spec.components
+    assert component.kubernetes.preview_header == header
+
+
+def test_how_requests_are_marked_is_no_part_of_a_revision() -> None:
+    plain = parse_release(document("Release"))
+    marked = changed("Release", lambda spec: spec["components"][0]["kubernetes"].update(preview={}))
+    assert revision(parse_release(marked)) == revision(plain)
 
 
 def pod(spec: Document) -> Document:

@@ -82,6 +82,8 @@ NONSENSE: list[tuple[Document, str]] = [
     ),
     ({"components": kubernetes(traffic={"service": {"name": "web"}})}, 'unknown field "spec.components[0]'),
     ({"components": kubernetes(probes={"health": "health"})}, "write a path that begins with /"),
+    ({"components": kubernetes(preview={"header": "x tidegate"})}, "write the name of a header"),
+    ({"components": kubernetes(preview={}, traffic={"service": {}})}, "preview needs traffic.httpRoute"),
     (
         {"components": kubernetes(**pods("app:$(versoin)"))},
         "known placeholders are $(component), $(release), $(version)",
