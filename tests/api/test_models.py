@@ -87,6 +87,10 @@ def test_what_is_absent_stays_absent() -> None:
             "write the name of a header, in letters, digits and '-'",
         ),
         (
+            lambda spec: spec["checks"][1]["http"].update(via="Preview"),
+            "checks: front: via Preview needs preview in that",
+        ),
+        (
             lambda spec: spec["components"][0]["kubernetes"].update(preview={}, traffic={"service": {}}),
             "preview needs traffic.httpRoute",
         ),
@@ -102,7 +106,9 @@ def test_nonsense_in_a_release_is_refused_with_its_place_and_what_to_write(
 @pytest.mark.parametrize(
     ("written", "header"), [(None, None), ({}, "x-tidegate-version"), ({"header": "x-try"}, "x-try")]
 )
-def test_a_preview_has_the_header_that_is_written_or_the_usual_one(written: Document | None, header: str | None) -> None:
+def test_a_preview_has_the_header_that_is_written_or_the_usual_one(
+    written: Document | None, header: str | None
+) -> None:
     def change(spec: Document) -> None:
         if written is not None:
             spec["components"][0]["kubernetes"]["preview"] = written

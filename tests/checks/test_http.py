@@ -11,27 +11,35 @@ import pytest
 from aiohttp import web
 
 from tests.checks.contract import CheckerContract, Reply
-from tests.targets.sample import app, climbing, release, version_of
+from tests.kube.fake import FakeApi
+from tests.targets.sample import NAMESPACE, app, climbing, component, release, version_of
 from tidegate.checks.http import HTTPChecks
 from tidegate.engine.values import CheckKey, Outcome, When
 from tidegate.errors import Transient
-from tidegate.kube import Key
+from tidegate.kube import GATEWAYS, HTTPROUTES, Client, Cluster, Key, Store
+from tidegate.kube.access import Access
 from tidegate.targets.port import App
+
+
+ACCEPTED = {"type": "Accepted", "status": "True"}
 
 
 class Reach(NamedTuple):
     endpoints: tuple[str, ...] = ()
+    marked: bool = False
 
 
 class Candidate:
     def __init__(self) -> None:
         self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.status = 200
         self.delay = 0.0
         self.endpoint = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.paths.append(request.path_qs)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         await asyncio.sleep(self.delay)
         if self.status == 302:
             raise web.HTTPFound("/elsewhere")
@@ -52,18 +60,23 @@ async def candidate() -> AsyncIterator[Candidate]:
     await runner.cleanup()
 
 
+def nobody() -> Cluster:
+    """A store without a server: nothing here may ask one."""
+    return Cluster(Client(Access(server="https://127.0.0.1:1")), Store())
+
+
 class Asking:
     """One check of one Release, asked of the candidate."""
 
-    def __init__(self, candidate: Candidate, **check: Any) -> None:
+    def __init__(self, candidate: Candidate, cluster: Cluster | None = None, **check: Any) -> None:
         http = {"component": "graphql", "path": "/search?q=x", "timeout": "2s", **check}
-        found = release("v2", checks=[{"name": "find", "when": ["EachStep"], "http": http}])
+        found = release("v2", component(preview={}), checks=[{"name": "find", "when": ["EachStep"], "http": http}])
         self.version = version_of(found)
         self.app: App = app(found, climbing(None, self.version))
         self.key = CheckKey("find", When.EACH_STEP, 1, "graphql", 4)
-        self.sizes = {("graphql", self.version.content): Reach((candidate.endpoint,))}
+        self.sizes = {("graphql", self.version.content): Reach((candidate.endpoint,), marked=True)}
         self.woken: asyncio.Queue[Key] = asyncio.Queue()
-        self.checks = HTTPChecks(self.woken.put_nowait)
+        self.checks = HTTPChecks(cluster or nobody(), self.woken.put_nowait)
 
     async def outcome(self) -> tuple[Outcome, str]:
         await self.checks.run(self.app, self.key, self.sizes)
@@ -87,7 +100,7 @@ class Place:
         self._candidate = candidate
 
     def open(self) -> HTTPChecks:
-        self.opened.append(HTTPChecks(lambda key: None))
+        self.opened.append(HTTPChecks(nobody(), lambda key: None))
         return self.opened[-1]
 
     def will_say(self, reply: Reply) -> None:
@@ -119,6 +132,42 @@ async def test_a_status_that_is_asked_for_passes(candidate: Candidate) -> None:
         "Check find: GET /search?q=x of graphql answered 200.",
     )
     assert candidate.paths == ["/search?q=x"]
+
+
+async def test_via_preview_the_gateway_is_asked_by_a_name_of_the_route_and_with_the_header(
+    candidate: Candidate,
+) -> None:
+    async with FakeApi() as server, server.client() as client:
+        cluster = Cluster(client, Store())
+        address, port = candidate.endpoint.rsplit(":", 1)
+        parent = {"parentRef": {"name": "front", "namespace": "gates"}, "conditions": [ACCEPTED]}
+        route = {
+            "metadata": {"name": "graphql", "namespace": NAMESPACE, "uid": "r", "resourceVersion": "3"},
+            "spec": {"hostnames": ["shop.example"]},
+            "status": {"parents": [parent]},
+        }
+        gateway = {
+            "metadata": {"name": "front", "namespace": "gates"},
+            "spec": {"listeners": [{"name": "web", "protocol": "HTTP", "port": int(port)}]},
+            "status": {"addresses": [{"value": address}]},
+        }
+        cluster.store.put(HTTPROUTES, route)
+        server.put(GATEWAYS, gateway)
+        asking = Asking(candidate, cluster, via="Preview")
+        assert await asking.outcome() == (
+            Outcome.PASSED,
+            "Check find: GET /search?q=x of graphql through its Gateway answered 200.",
+        )
+    (headers,) = candidate.headers
+    assert (headers["host"], headers["x-tidegate-version"]) == ("shop.example", "v2")
+
+
+async def test_via_preview_nothing_is_asked_before_the_preview_stands(candidate: Candidate) -> None:
+    asking = Asking(candidate, via="Preview")
+    waiting = {place: Reach(reach.endpoints) for place, reach in asking.sizes.items()}
+    with pytest.raises(Transient, match="the preview of graphql does not stand yet"):
+        await asking.checks.run(asking.app, asking.key, waiting)
+    assert candidate.paths == []
 
 
 async def test_any_other_status_fails_and_a_redirect_is_not_followed(candidate: Candidate) -> None:

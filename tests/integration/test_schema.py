@@ -113,6 +113,10 @@ NONSENSE: list[tuple[Document, str]] = [
         {"checks": [{"name": "c", "when": ["EachStep"], "http": {"component": "nobody", "path": "/"}}]},
         "a check's http.component is none of spec.components",
     ),
+    (
+        {"checks": [{"name": "c", "when": ["EachStep"], "http": {"component": "web", "path": "/", "via": "Preview"}}]},
+        "a check's http.via Preview needs preview in that component",
+    ),
     ({"guards": guard(component="nobody")}, "a guard's component is none of spec.components"),
     ({"guards": guard(value={"query": "q"})}, "write exactly one of ratio, quantile and value"),
     (

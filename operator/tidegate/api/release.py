@@ -241,6 +241,12 @@ class JobCheck(Model):
     """The check fails if the Job has not ended after this long. Absent: 10m."""
 
 
+class Via(StrEnum):
+    """By which way a check asks, where it is not the straight one to a pod."""
+
+    PREVIEW = "Preview"
+
+
 class HTTPCheck(Model):
     """One GET to the candidate of a component. No redirect is followed and no body is kept."""
 
@@ -248,6 +254,9 @@ class HTTPCheck(Model):
     """Whose candidate is asked, on its port."""
     path: HTTPPath
     """The path, with a query if need be."""
+    via: Via | None = None
+    """Preview: through the Gateway of the component's HTTPRoute, with its preview header, as people come. Absent:
+    straight to a pod."""
     status: Annotated[
         tuple[Annotated[int, Field(ge=100, le=599)], ...],
         Field(min_length=1, max_length=16),
@@ -307,6 +316,7 @@ def _none_of(component: str) -> str:
     return f"{component!r} is none of spec.components; write the name of one of them"
 
 
+VIA_MESSAGE: Final = "via Preview needs preview in that component: write preview there, or leave via out"
 COMPONENT_MESSAGE: Final = "component is none of spec.components: write the name of one of them"
 _COMPONENTS: Final = "self.components.exists(c, c.name == {})"
 
@@ -321,6 +331,12 @@ class ReleaseSpec(Model):
                 + _COMPONENTS.format("k.http.component")
                 + ")",
                 "a check's http." + COMPONENT_MESSAGE,
+                ".checks",
+            ),
+            Rule(
+                "!has(self.checks) || self.checks.all(k, !has(k.http) || !has(k.http.via) || "
+                "self.components.exists(c, c.name == k.http.component && has(c.kubernetes.preview)))",
+                "a check's http." + VIA_MESSAGE,
                 ".checks",
             ),
             Rule(
@@ -362,6 +378,10 @@ class ReleaseSpec(Model):
         for check in self.checks:
             if check.http is not None and check.http.component not in components:
                 raise ValueError(f"checks: {check.name}: {_none_of(check.http.component)}")
+        previewed = {component.name for component in self.components if component.kubernetes.preview is not None}
+        for check in self.checks:
+            if check.http is not None and check.http.via is not None and check.http.component not in previewed:
+                raise ValueError(f"checks: {check.name}: {VIA_MESSAGE}")
         for guard in self.guards:
             if guard.component is not None and guard.component not in components:
                 raise ValueError(f"guards: {guard.name}: {_none_of(guard.component)}")

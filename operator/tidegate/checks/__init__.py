@@ -18,7 +18,7 @@ class Checks:
     """All kinds as one. `wake` is called with a Release's key when an answer came that no watch tells of."""
 
     def __init__(self, cluster: Cluster, wake: Callable[[Key], None]) -> None:
-        self._http = HTTPChecks(wake)
+        self._http = HTTPChecks(cluster, wake)
         self._job = JobChecks(cluster)
 
     @property

@@ -167,6 +167,11 @@ def _prepare(pod: dict[str, Any], app: App, candidate: Version, key: CheckKey, e
         "TIDEGATE_WHEN": key.when.value,
         "TIDEGATE_ATTEMPT": str(key.attempt),
         **({"TIDEGATE_COMPONENT": key.part} if key.part else {}),
+        **{
+            f"TIDEGATE_PREVIEW_HEADER_{variable(component.name)}": header
+            for component in app.release.spec.components
+            if (header := component.kubernetes.preview_header) is not None
+        },
         **{f"TIDEGATE_ENDPOINT_{variable(component)}": address for component, address in sorted(endpoints.items())},
     }
     for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):

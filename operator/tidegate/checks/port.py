@@ -33,6 +33,8 @@ class Reachable(Protocol):
 
     @property
     def endpoints(self) -> tuple[str, ...]: ...  # host:port of each that is ready
+    @property
+    def marked(self) -> bool: ...  # whether requests that are marked for it reach it
 
 
 class CheckResult(NamedTuple):

@@ -64,6 +64,7 @@ class Size(NamedTuple):
     ready: int
     wanted: int
     endpoints: tuple[str, ...] = ()  # host:port of what is ready
+    marked: bool = False  # requests that are marked for it reach it, and its gateways have had time to follow
 
 
 class Kept(NamedTuple):

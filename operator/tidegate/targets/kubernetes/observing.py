@@ -42,6 +42,7 @@ class Notes:
     refusals: list[Problem] = field(default_factory=list)
     foreign: dict[str, str] = field(default_factory=dict)
     achieved: dict[tuple[str, str], int] = field(default_factory=dict)
+    marked: set[tuple[str, str]] = field(default_factory=set)
 
 
 def observe(
@@ -114,6 +115,8 @@ def _observe_part(view: View, part: str, now: float, notes: Notes) -> None:
     notes.refusals += seen.refusals
     notes.readings[part] = seen.reading
     notes.achieved |= {(part, content): share for content, share in seen.achieved.items()}
+    if seen.marked:
+        notes.marked.add((part, seen.marked))
     if seen.editor:
         notes.foreign[part] = seen.editor
 
@@ -184,7 +187,9 @@ def _observe_place(
             )
         )
     ref = workload_name(view.app.name, place.part, place.content)
-    notes.sizes[place] = Size(ref, len(ready), wanted, health.endpoints(ready, view.port(place)))
+    notes.sizes[place] = Size(
+        ref, len(ready), wanted, health.endpoints(ready, view.port(place)), marked=place in notes.marked
+    )
     if place.content in view.needed or place in demand:
         notes.problems += problems.of_workload(place.part, place.content, deployment, pods)
         uids = {pod["metadata"]["uid"] for pod in pods}

@@ -36,6 +36,7 @@ from tidegate.targets.port import Problem
 
 ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
 NO_PREVIEW: Final = "NoPreview"
+FOLLOWS_WITHIN: Final = 2.0  # seconds after a data plane has reported that it followed
 NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
 
 
@@ -92,7 +93,13 @@ class ByRefs(ABC):
         split = routes.one_split(routes.splits(rules, backends), *_promised(view, part))
         preview, refused = self._look_for_preview(view, component, rules, backends)
         reading = Reading(split, stamp.move(part), token_of(route), pin, preview=preview)
-        return Seen(reading, (*problems, *refused), editor=editor)
+        marked = preview if preview and self._has_followed(view, route, now) else None
+        return Seen(reading, (*problems, *refused), editor=editor, marked=marked)
+
+    def _has_followed(self, view: View, route: Object, now: float) -> bool:
+        """Whether the data plane has taken the route as it is: some report so a moment before they do."""
+        followed = self._departure(view, route, now).followed
+        return followed is not None and self.is_followed(route) and now - followed >= FOLLOWS_WITHIN
 
     def _look_for_preview(
         self, view: View, component: Component, rules: Sequence[Rule], backends: Backends

@@ -41,6 +41,7 @@ class Seen(NamedTuple):
     problems: tuple[Problem, ...] = ()
     refusals: tuple[Problem, ...] = ()
     editor: str | None = None  # who wrote the split last, where it was not us
+    marked: str | None = None  # the content that requests marked for it reach, as its gateways have had time to follow
     achieved: Mapping[str, int] = MappingProxyType({})  # shares by content, where they may differ from the split
 
 
