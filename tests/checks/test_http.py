@@ -20,7 +20,6 @@ from tidegate.kube import GATEWAYS, HTTPROUTES, Client, Cluster, Key, Store
 from tidegate.kube.access import Access
 from tidegate.targets.port import App
 
-
 ACCEPTED = {"type": "Accepted", "status": "True"}
 
 
