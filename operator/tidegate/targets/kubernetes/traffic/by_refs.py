@@ -36,7 +36,7 @@ from tidegate.targets.port import Problem
 
 ROUTE_NAMES_NOTHING: Final = "RouteNamesNothing"
 NO_PREVIEW: Final = "NoPreview"
-FOLLOWS_WITHIN: Final = 2.0  # seconds after a data plane has reported that it followed
+FOLLOWS_WITHIN: Final = 5.0  # seconds after a data plane has reported a route: Traefik, say, gathers changes for 2
 NOT_FOLLOWED: Final = 1.0  # seconds until the next look, while the data plane has not been seen to follow
 
 
