@@ -46,7 +46,7 @@ class ByRefs(ABC):
     resource: ClassVar[Resource]
     path: ClassVar[tuple[str, str]]  # of the rules in managedFields
     ref: ClassVar[str] = "backendRef"  # what people call one
-    previews: ClassVar[bool] = False  # whether its rules can tell requests by a header
+    tells_headers: ClassVar[bool] = False  # whether its rules can lead requests by a header
 
     @abstractmethod
     def carrier(self, release: str, component: Component) -> Carrier: ...
@@ -104,7 +104,7 @@ class ByRefs(ABC):
     def _look_for_preview(
         self, view: View, component: Component, rules: Sequence[Rule], backends: Backends
     ) -> tuple[str | None, tuple[Problem, ...]]:
-        if not self.previews:
+        if not self.tells_headers:
             return None, ()
         header, part = component.kubernetes.preview_header, component.name
         versions = {
@@ -187,10 +187,11 @@ class ByRefs(ABC):
             *(view.cluster.fresh(self.resource, app.namespace, route) for route in sorted(names))
         )
         there = [route for route in found if route is not None]
+        own = component if component is not None and self.carries(component) else None
         for route in there:
-            if component is not None:
-                await self._end_preview(view, component, place, route, now)
-            if self._weight(view, component, route, place):
+            if own is not None:
+                await self._end_preview(view, own, place, route, now)
+            if self._weight(view, own, route, place):
                 raise InUse(f"{self.resource.kind} {route['metadata']['name']} still sends traffic to {name}.")
             if component is not None:
                 self._check_drained(view, component, place, route, now, unfollowed)

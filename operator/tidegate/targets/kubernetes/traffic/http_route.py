@@ -26,7 +26,7 @@ PATIENCE: Final = 30.0  # seconds that a gateway has to report on a route
 class HTTPRouteWay(ByRefs):
     resource: ClassVar[Resource] = HTTPROUTES
     path: ClassVar[tuple[str, str]] = ("f:spec", "f:rules")
-    previews: ClassVar[bool] = True
+    tells_headers: ClassVar[bool] = True
 
     def carries(self, component: Component) -> bool:
         return component.kubernetes.traffic.http_route is not None
