@@ -187,11 +187,10 @@ class ByRefs(ABC):
             *(view.cluster.fresh(self.resource, app.namespace, route) for route in sorted(names))
         )
         there = [route for route in found if route is not None]
-        own = component if component is not None and self.carries(component) else None
         for route in there:
-            if own is not None:
-                await self._end_preview(view, own, place, route, now)
-            if self._weight(view, own, route, place):
+            if component is not None and self.carries(component):
+                await self._end_preview(view, component, place, route, now)
+            if self._weight(view, component, route, place):
                 raise InUse(f"{self.resource.kind} {route['metadata']['name']} still sends traffic to {name}.")
             if component is not None:
                 self._check_drained(view, component, place, route, now, unfollowed)
@@ -248,9 +247,9 @@ class ByRefs(ABC):
         return None if route is None or is_leaving(route) else route
 
     def _weight(self, view: View, component: Component | None, route: Object, place: Place) -> int:
-        """Without preview rules, where it is known which those are."""
+        """Without preview rules, which only a route of the component's own way can have."""
         rules = self.rules_of(route)
-        if component is not None:
+        if component is not None and self.carries(component):
             rules = previews.apart(rules, self.backends(view, component))
         return routes.weight_of(rules, frozenset({_service_of(view, place)}))
 
