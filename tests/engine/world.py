@@ -84,9 +84,9 @@ class Road(NamedTuple):
     stamp: int = 0  # the newest of our moves that was written here
     token: int = 0  # rises with every write of anybody
     pin: str | None = ""  # what the app's own Service selects; None: it has none
-    preview: str | None = None  # None: not by this road
     there: bool = True
     left: tuple[tuple[str, float], ...] = ()  # content -> until when the data plane may still use it
+    preview: str | None = None  # None: no request can be marked on this road
 
 
 class Watch(NamedTuple):
