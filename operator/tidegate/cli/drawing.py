@@ -19,7 +19,7 @@ from tidegate.cli.words import ago, instant, phase_style, span
 _OWED = {
     "Ready": "pods to become ready",
     "Check": "a check to end",
-    "Write": "the route to take a weight on",
+    "Write": "the route to take on what was written",
     "Data": "a usable measurement",
     "Step": "evidence after a full hold",
     "Revert": "the way back to be done",
