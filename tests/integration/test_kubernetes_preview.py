@@ -17,6 +17,8 @@ from tidegate.errors import Conflict
 from tidegate.kube import HTTPROUTES
 from tidegate.targets.kubernetes.traffic import InUse
 
+pytestmark = pytest.mark.pods
+
 HEADER = "x-tidegate-version"
 
 
