@@ -20,6 +20,7 @@ from tests.engine.world import (
     look,
     recorded,
     watched,
+    with_road,
     without_anything,
     without_readings,
 )
@@ -270,6 +271,8 @@ class Events:
                     if edited.road(road.part).split != road.split:
                         name = f"somebody gives {next(iter(split), 'nobody')} all of {road.part}"
                         yield Step(name, left._replace(world=edited), [])
+        if Fault.MARKED in faults:
+            yield from _previews_edited(w, left)
         if Fault.RESTORE in faults:
             for name, status in (
                 ("an old status is restored", self.scenario.start.status),
@@ -288,6 +291,14 @@ class Events:
             edited = edit_split(w, road.part, **{pair[1] or "": 100.0})
             memory = remember_edit(state.memory, w, road.part, edited) if self.scenario.concerns else state.memory
             yield Step(f"a hand lowers {road.part}", left._replace(world=edited, memory=memory), [])
+
+
+def _previews_edited(w: World, left: State) -> Iterator[Step]:
+    for road in w.roads:
+        for edit, how in (("", "takes away"), ("?", "edits")):
+            if road.preview != edit:
+                edited = with_road(w, road._replace(preview=edit, token=road.token + 1))
+                yield Step(f"somebody {how} the preview of {road.part}", left._replace(world=edited), [])
 
 
 def accepts(other: Other) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.engine.view import View, completes, raises
-from tidegate.engine.values import CLIMBING, Action, Cause, Ensure, Gate, Phase, Reread, Retire, Verdict
+from tidegate.engine.values import CLIMBING, Action, Cause, Ensure, Gate, Phase, Preview, Reread, Retire, Verdict
 
 PREMISES: dict[str, Callable[[View], bool]] = {
     "a raise (S2 S3 S4 S11 S12 S13 S15)": lambda view: bool(raises(view)),
@@ -26,6 +26,9 @@ PREMISES: dict[str, Callable[[View], bool]] = {
     "something rejected at a rest (S3)": lambda view: bool(view.now.rejected) and view.now.phase not in CLIMBING,
     "a write (S1 S4 S14)": lambda view: any(isinstance(effect, Ensure) for effect in view.turn.decision.effects),
     "a removal (S4)": lambda view: any(isinstance(effect, Retire) for effect in view.turn.decision.effects),
+    "a preview (S4 S17 S20)": lambda view: any(
+        isinstance(effect, Preview) and effect.content for effect in view.turn.decision.effects
+    ),
     "a shut or unknown gate in a climb (S11)": lambda view: (
         view.was.phase in CLIMBING and view.seen.step is not Gate.OPEN
     ),
@@ -40,4 +43,4 @@ PREMISES: dict[str, Callable[[View], bool]] = {
     "a retry that is heard (S3)": lambda view: any(act.verb is Action.RETRY for act in view.spec.acts),
     "a rescue (S4)": lambda view: view.now.rescue,
 }
-"""Name of the premise, with the rules that it puts to the test (research page of invariants: S1 to S17)."""
+"""Name of the premise, with the rules that it puts to the test (research page of invariants: S1 to S20)."""

@@ -35,6 +35,7 @@ class Fault(Enum):
     LEADER = "a second leader acts on an old object"
     HAND = "somebody lowers the newest version"
     FOREIGN = "somebody writes another split"
+    MARKED = "somebody edits or takes away the preview"
     RESTORE = "an old status comes back from a backup"
 
 
@@ -106,6 +107,11 @@ AT_ONCE = ladder((50, 0), (100, 0))
 BOTH = ("web", "api")
 A, B, C = (version(name, *BOTH) for name in "ABC")
 A1, B1, C1 = (version(name, "web") for name in "ABC")
+
+
+def previewed(w: World) -> World:
+    """Its requests can be marked for the candidate."""
+    return w._replace(roads=tuple(road._replace(preview="") for road in w.roads))
 
 
 def begins(
@@ -300,6 +306,16 @@ ALL = (
         faults=frozenset({Fault.FOREIGN, Fault.RESTORE, Fault.CRASH}),
         edits=(wants(A1, AT_ONCE),),
         asks=(Ask(Action.RESUME), Ask(Action.ROLLBACK)),
+    ),
+    Scenario(
+        "preview",
+        "marked requests reach the candidate before it has weight; somebody edits that, and candidates are superseded",
+        previewed(begins(B1, A1, "web", steps=AT_ONCE)),
+        most_faults=2,
+        most_edits=2,
+        faults=frozenset({Fault.MARKED, Fault.CRASH, Fault.STALE, Fault.STALL}),
+        edits=(wants(A1, AT_ONCE), wants(C1, AT_ONCE)),
+        small=(("faults", frozenset({Fault.MARKED, Fault.CRASH, Fault.STALL})),),
     ),
     Scenario(
         "delete",

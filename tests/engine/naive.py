@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from tests.engine.world import World, with_road
 from tidegate.engine import climbing, ending, turning
-from tidegate.engine.passing import Pass
+from tidegate.engine.passing import POLL, Pass
+from tidegate.engine.promise import preview
 from tidegate.engine.values import (
     FULL,
     Cause,
@@ -17,6 +18,7 @@ from tidegate.engine.values import (
     Gate,
     Part,
     Phase,
+    Preview,
     Retire,
     Rung,
     State,
@@ -103,6 +105,31 @@ def the_rung_ahead_is_for_later(spec: object, status: Status) -> dict[tuple[str,
 
 def reached_by_the_rung_below(track: Track, weight: int) -> Rung:
     return track.ladder[0]
+
+
+def nothing(*_: object, **__: object) -> set[object]:
+    return set()
+
+
+def at_once(p: Pass) -> None:
+    for part in p.status.parts:
+        want, seen = preview(p.status, part), p.reading(part).preview
+        if seen not in (None, want):
+            p.do(Preview(part.name, want, part.move))
+            p.wake_in(POLL)
+
+
+def the_newest_that_runs(status: Status, part: Part) -> str:
+    newest = status.candidate or status.stable
+    return (newest.runs(part.name) if newest else None) or ""
+
+
+def before_the_first_weight_only(p: Pass) -> None:
+    if p.status.phase is Phase.PREPARING:
+        pass_preview_candidate(p)
+
+
+pass_preview_candidate = Pass.preview_candidate
 
 
 def never(*_: object, **__: object) -> None:

@@ -10,7 +10,7 @@ from math import floor
 
 from tests.engine.view import Raise, View, completes, raises, risen
 from tests.engine.world import Turn
-from tidegate.engine.promise import load, promise, takes_part
+from tidegate.engine.promise import load, preview, promise, takes_part
 from tidegate.engine.values import (
     CLIMBING,
     FULL,
@@ -219,6 +219,8 @@ def retires_nothing_needed(view: View) -> Iterator[str]:
             yield f"S4 takes down {effect.content}, which is needed"
         if isinstance(effect, Retire) and view.share(effect.part, effect.content) != 0:
             yield f"S4 takes down {effect.content}, which serves"
+        if isinstance(effect, Retire) and view.preview(effect.part) == effect.content:
+            yield f"S4 takes down {effect.content}, which marked requests reach"
 
 
 def pins_what_is_proven(view: View) -> Iterator[str]:
@@ -229,6 +231,28 @@ def pins_what_is_proven(view: View) -> Iterator[str]:
         base = view.now.stable.runs(effect.part)
         if base is not None and effect.content != base:
             yield f"S4 pins {effect.part} to {effect.content}, which is not proven"
+
+
+def marks_what_climbs_alone(view: View) -> Iterator[str]:
+    """Marked requests reach a candidate that serves, before anyone else does, and never at the cost of a revert."""
+    effects, candidate = view.turn.decision.effects, view.now.candidate
+    for effect in effects:
+        if not isinstance(effect, Preview):
+            continue
+        if any(isinstance(other, Ensure) for other in effects):
+            yield f"S20 previews {effect.part} beside a write of weights, which may lose by it"
+        if not effect.content:
+            continue
+        if view.now.phase not in CLIMBING or candidate is None or candidate.runs(effect.part) != effect.content:
+            yield f"S20 marked requests are to reach {effect.content}, which does not climb"
+        if view.state(effect.part, effect.content) in (None, *DOWN):
+            yield f"S20 marked requests are to reach {effect.content}, which does not serve"
+    begins = view.same_climb and view.was.phase is Phase.PREPARING and view.now.phase is not Phase.PREPARING
+    if not begins or view.now.stable is None or view.now.rescue:
+        return
+    for part in view.now.parts:
+        if view.preview(part.name) not in (None, preview(view.now, part)):
+            yield f"S20 the ladder of {part.name} begins before marked requests reach it"
 
 
 def keeps_what_a_hand_did(view: View) -> Iterator[str]:
@@ -324,6 +348,8 @@ def wakes_while_there_is_work(view: View) -> Iterator[str]:
         return
     if any(not view.agrees(part) and not part.hand for part in view.now.parts):
         yield "S17 rests off its promise"
+    if any(view.preview(part.name) not in (None, preview(view.now, part)) for part in view.now.parts):
+        yield "S17 rests with a preview that is not as it should be"
     if view.now.keep_until is not None and not any(part.hand for part in view.now.parts):
         yield "S17 rests with a version to let go"
     if view.now.phase in (*CLIMBING, Phase.REVERTING) and not view.spec.paused and view.seen.step is Gate.OPEN:
@@ -362,6 +388,7 @@ DECISION_RULES: tuple[Callable[[View], Iterator[str]], ...] = (
     sends_nothing_to_what_is_down,
     retires_nothing_needed,
     pins_what_is_proven,
+    marks_what_climbs_alone,
     keeps_what_a_hand_did,
     obeys_what_was_meant,
     lets_go_of_what_is_settled,

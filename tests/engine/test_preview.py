@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import act, spec, version, world
+from tests.engine.world import spec, version, with_road, world
 from tidegate.engine.values import Ensure, Preview, Retire, Verdict
 
 A, B = version("A", "web"), version("B", "web")
@@ -45,8 +45,7 @@ def test_no_preview_is_written_beside_weights_so_that_a_revert_never_loses_that_
 @pytest.mark.parametrize("lost", ["", "?", "A"])
 def test_a_preview_that_others_took_or_changed_is_put_back(lost: str) -> None:
     loop = climbing().until_weight(10)
-    loop.world = act(loop.world, Preview("web", lost, loop.world.road("web").stamp))
-    assert loop.world.road("web").preview == lost
+    loop.world = with_road(loop.world, loop.world.road("web")._replace(preview=lost))
     loop.until_weight(50)
     assert loop.world.road("web").preview == "B"
 

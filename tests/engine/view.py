@@ -24,6 +24,10 @@ class View(NamedTuple):
         reading = dict(self.seen.readings).get(part)
         return None if reading is None or reading.split is None else dict(reading.split).get(content or "", 0)
 
+    def preview(self, part: str) -> str | None:
+        reading = dict(self.seen.readings).get(part)
+        return None if reading is None else reading.preview
+
     def state(self, part: str, content: str) -> State | None:
         if self.seen.instances is None:
             return None

@@ -303,6 +303,7 @@ def act(w: World, effect: Effect) -> World:
             return w if road.pin == content else with_road(w, road._replace(pin=content, token=road.token + 1))
         case Preview(part, content, move):
             road = w.road(part)
+            content = content if w.instance(part, content) else ""  # nothing there that a rule could lead to
             if road.preview in (None, content) or road.stamp > move:
                 return w
             return with_road(w, road._replace(preview=content, token=road.token + 1))

@@ -22,6 +22,7 @@ from tidegate.kube import (
     CRONJOBS,
     DEPLOYMENTS,
     EVENTS,
+    GATEWAYS,
     HTTPROUTES,
     INTERVENTIONS,
     JOBS,
@@ -39,7 +40,8 @@ from tidegate.kube import (
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
-SERVED = (*WATCHED, *OUTLINED, EVENTS, LEASES, NAMESPACES, DEFINITIONS)  # the last two, or Kopf does not start
+SERVED = (*WATCHED, *OUTLINED, GATEWAYS, EVENTS, LEASES, NAMESPACES, DEFINITIONS)
+"""The last two, or Kopf does not start."""
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 STATUS_APART = (RELEASES, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS, JOBS, CRONJOBS, SERVICES, PODS)
 COUNTED = (RELEASES, POLICIES, CONNECTIONS, INTERVENTIONS, HTTPROUTES, DEPLOYMENTS)  # their generation

@@ -284,6 +284,6 @@ class TestHandingBack:
 
 def test_without_a_revision_only_its_refs_are_gone() -> None:
     (after,) = routes.without(
-        [rule(ref("legacy"), ref("graphql", 0), ref(OLD_SERVICE, 0), ref(NEW_SERVICE, 100))], backends(), OLD
+        [rule(ref("legacy"), ref("graphql", 0), ref(OLD_SERVICE, 0), ref(NEW_SERVICE, 100))], OLD_SERVICE
     )
     assert [entry["name"] for entry in after["backendRefs"]] == ["legacy", "graphql", NEW_SERVICE]

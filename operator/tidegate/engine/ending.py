@@ -54,7 +54,7 @@ def _take_down_leftovers(p: Pass) -> None:
     """Take down only what neither the status this pass began with nor the one it ends with needs."""
     needed = _needed(p, p.was) | _needed(p, p.status)
     serving = {(name, content) for name, reading in p.seen.readings for content, share in reading.split or () if share}
-    named = {(name, content) for name, reading in p.seen.readings for content in (reading.pin, reading.preview)}
+    named = _named(p)
     left = [i for i in p.seen.instances or () if i.state is not State.ABSENT and (i.part, i.content) not in needed]
     for instance in left:
         if (instance.part, instance.content) in serving | named:
@@ -65,6 +65,11 @@ def _take_down_leftovers(p: Pass) -> None:
             _retire(p, instance)
     if p.was.retiring and p.status.retiring and not any(_belongs(p, i) for i in left):
         p.set(retiring=False)
+
+
+def _named(p: Pass) -> set[tuple[str, str | None]]:
+    """What something leads to beside the split."""
+    return {(name, content) for name, reading in p.seen.readings for content in (reading.pin, reading.preview)}
 
 
 def _retire(p: Pass, instance: Instance) -> None:

@@ -289,13 +289,14 @@ class Pass:
         Not beside a write of weights: both are of one object, and that one must not lose the race, or a revert waits.
         """
         for part in self.status.parts:
-            want, reading = preview(self.status, part), self.reading(part)
-            if reading.preview is None or reading.preview == want:
+            want, seen = preview(self.status, part), self.reading(part).preview
+            if seen is None or seen == want:
                 continue
-            if any(isinstance(effect, Ensure) for effect in self.effects):
-                self.wake_in(POLL)
-            elif not want or self.state(part.name, want) in (State.READY, State.SHORT):
-                self.do(Preview(part.name, want, part.move))
+            if want and self.state(part.name, want) not in (State.READY, State.SHORT):
+                want = ""  # what it leads to now is another one, which may have to go
+            if seen != want:
+                if not any(isinstance(effect, Ensure) for effect in self.effects):
+                    self.do(Preview(part.name, want, part.move))
                 self.wake_in(POLL)
 
     def answers(self, act: Act, began: float) -> bool:

@@ -196,7 +196,7 @@ class ByRefs(ABC):
                 self._check_drained(view, component, place, route, now, unfollowed)
         for route in there:
             if component is not None and any(ref.get("name") == name for ref in routes.each_ref(self.rules_of(route))):
-                await self._drop(view, component, place, route)
+                await self._drop(view, place, route)
 
     async def _end_preview(self, view: View, component: Component, place: Place, route: Object, now: float) -> None:
         """From here its drain counts, as from any last request. Raises InUse where there was one."""
@@ -210,9 +210,10 @@ class ByRefs(ABC):
             await view.cluster.merge(self.resource, view.app.namespace, name, body)
         raise InUse(f"{self.resource.kind} {name} sent marked requests to {_service_of(view, place)} until now.")
 
-    async def _drop(self, view: View, component: Component, place: Place, route: Object) -> None:
+    async def _drop(self, view: View, place: Place, route: Object) -> None:
+        """Out of any route, also where the component's traffic comes by another way."""
         rules = list(self.rules_of(route))
-        left = routes.without(rules, self.backends(view, component), place.content)
+        left = routes.without(rules, _service_of(view, place))
         if left != rules:
             body = {"metadata": {"resourceVersion": resource_version(route)}, "spec": self.spec_with(left)}
             await view.cluster.merge(self.resource, view.app.namespace, route["metadata"]["name"], body)

@@ -69,7 +69,7 @@ def refusal(rules: Sequence[Rule], backends: Backends, header: str) -> str | Non
             f"with {len(added)} more it would have over {MOST_RULES} rules, which a route may not. Put rules with the "
             "same backends together, as matches of one, or leave preview out."
         )
-    matches = sum(len(rule.get("matches") or (None,)) for rule in (*kept, *added))
+    matches = sum(len(rule.get("matches") or [None]) for rule in (*kept, *added))
     if matches > MOST_MATCHES_OF_ALL or any(len(rule["matches"]) > MOST_MATCHES for rule in added):
         return what + (
             f"it would have over {MOST_MATCHES} matches in a rule or {MOST_MATCHES_OF_ALL} in all, since each stands "
@@ -85,7 +85,7 @@ def _added(rules: Sequence[Rule], backends: Backends, header: str, values: tuple
             continue
         matches = [
             _marked(match, header, value)
-            for match in rule.get("matches") or ({},)
+            for match in rule.get("matches") or [{}]
             if _may_be_marked(match, header)
             for value in dict.fromkeys(values)
         ]

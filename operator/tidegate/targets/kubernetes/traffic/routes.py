@@ -77,7 +77,7 @@ def previewed(rule: Rule, backends: Backends) -> str | None:
     we know that name before it is there. By no name of the rule, which older Gateway APIs drop, and by no name of the
     header, which may have been edited since.
     """
-    refs, matches = rule.get("backendRefs") or (), rule.get("matches") or ()
+    refs, matches = rule.get("backendRefs") or [], rule.get("matches") or []
     if len(refs) != 1 or not matches or refs[0].get("name") == backends.service:
         return None
     name = str(refs[0].get("name"))
@@ -173,9 +173,9 @@ def rewrite(rules: Sequence[Rule], backends: Backends, split: Split) -> list[Rul
     return [_rewritten(rule, index, backends, targets) for index, rule in enumerate(rules)]
 
 
-def without(rules: Sequence[Rule], backends: Backends, content: str) -> list[Rule]:
-    """The rules without the refs of one revision. The caller has seen that their weight is 0."""
-    gone = frozenset({name for name, found in {**backends.contents, **backends.lost}.items() if found == content})
+def without(rules: Sequence[Rule], service: str) -> list[Rule]:
+    """The rules without the refs to one revision's Service. The caller has seen that their weight is 0."""
+    gone = frozenset({service})
     return [_with_refs(rule, [ref for ref in _refs(rule) if not _names_service(ref, gone)]) for rule in rules]
 
 
