@@ -65,6 +65,18 @@ def test_waits_say_until_when_for_whom_and_since_when() -> None:
     ]
 
 
+def test_what_to_send_to_meet_the_candidate_is_said_while_there_is_one() -> None:
+    for preview, header in (({}, "x-tidegate-version"), ({"header": "x-try"}, "x-try")):
+        release = releases.climbing()
+        release["spec"]["components"][0]["kubernetes"]["preview"] = preview
+        name = release["spec"]["components"][0]["name"]
+        assert section("Preview", drawn(release)).splitlines() == [f"  {name}: send {header}: v1.2.3"]
+    assert "Preview" not in drawn(releases.climbing())
+    done = releases.completed()
+    done["spec"]["components"][0]["kubernetes"]["preview"] = {}
+    assert "Preview" not in drawn(done)
+
+
 def test_a_pause_of_the_spec_is_told_apart() -> None:
     assert "paused by spec.paused" in section("Waits", drawn(releases.climbing(paused=True)))
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 import pytest
 
 from hack.stage import shop
 from tests.integration.kubernetes_shop import Shop
-from tests.targets.contract import Story, TargetContract
-from tidegate.engine.values import FULL, Ensure, Part, Reading, Start, Status
+from tests.targets.contract import PATIENCE, Story, TargetContract
+from tidegate.engine.values import FULL, Ensure, Part, Reading, Start, Status, Version
 from tidegate.errors import Transient
-from tidegate.kube import DEPLOYMENTS, SERVICES, Client, Object
+from tidegate.kube import DEPLOYMENTS, HTTPROUTES, SERVICES, Client, Object
+from tidegate.targets.kubernetes.traffic import InUse
 
 pytestmark = pytest.mark.pods
 
@@ -184,3 +186,30 @@ async def test_a_service_that_is_missing_is_made_with_the_split(world: PlainShop
     )
     reading = await story.reading()
     assert (reading.split, reading.move) == (((story.old.content, FULL),), 4)
+
+
+async def test_a_route_of_somebody_that_names_a_revision_keeps_it_while_it_weighs_and_loses_it_else(
+    world: PlainShop, story: Story
+) -> None:
+    """It is not the way by which the component's traffic comes, and still must not lead to nothing."""
+    await story.two_versions()
+    name, weights = world.name(story.new.content), {"web": 9, world.name(story.new.content): 1}
+    theirs = [{"name": name, "port": shop.PORT, "weight": weight} for name, weight in weights.items()]
+    await world.person_patches(HTTPROUTES, "web", {"spec": {"rules": [{"backendRefs": theirs}]}})
+    with pytest.raises(InUse, match=f"HTTPRoute web still sends traffic to {name}"):
+        await story.retire(story.new, claim=1)
+    theirs[1]["weight"] = 0
+    await world.person_patches(HTTPROUTES, "web", {"spec": {"rules": [{"backendRefs": theirs}]}})
+    await story.drained(story.new.content)
+    await until_gone(story, story.new)
+    (rule,) = (await world.route())["spec"]["rules"]
+    assert [ref["name"] for ref in rule["backendRefs"]] == ["web"]
+
+
+async def until_gone(story: Story, version: Version) -> None:
+    """A gateway has to report what people wrote first."""
+    end = time.monotonic() + PATIENCE
+    while await story.instance(version.content) is not None:
+        assert time.monotonic() < end
+        with suppress(Transient):
+            await story.retire(version, claim=1)

@@ -13,7 +13,7 @@ from tidegate.api import ConditionType, Phase
 from tidegate.api.ladder import Step
 from tidegate.cli import tables
 from tidegate.cli.ladder import draw, hold_of
-from tidegate.cli.view import View
+from tidegate.cli.view import UNCHANGED, View
 from tidegate.cli.words import ago, instant, phase_style, span
 
 _OWED = {
@@ -30,6 +30,7 @@ def drawing(view: View, now: float) -> RenderableType:
     """All there is to show of one Release at `now` (seconds since the epoch)."""
     parts: list[RenderableType] = [_head(view), _sentence(view), Text()]
     parts += [*_section("Ladder", _ladders(view, now)), *_section("Waits", _waits(view, now))]
+    parts += [*_section("Preview", _previews(view))]
     parts += [*_section("Versions", tables.versions(view.status, now))]
     parts += [*_section("Components", tables.components(view.status))]
     parts += [*_section("Guards", tables.guards(view.status, now))]
@@ -89,6 +90,15 @@ def _ladders(view: View, now: float) -> RenderableType | None:
 
 def _waits(view: View, now: float) -> RenderableType | None:
     lines = list(_reasons(view, now))
+    return Text("\n".join(lines)) if lines else None
+
+
+def _previews(view: View) -> RenderableType | None:
+    """What to send to meet the candidate, for each component of which there is one."""
+    candidate, climbing = view.status.candidate, {c.name for c in view.status.components if c.state != UNCHANGED}
+    if not view.climbing or candidate is None:
+        return None
+    lines = [f"{name}: send {header}: {candidate.version}" for name, header in view.previews if name in climbing]
     return Text("\n".join(lines)) if lines else None
 
 

@@ -28,6 +28,7 @@ class View:
     paused: bool
     own_steps: tuple[tuple[str, tuple[Step, ...]], ...]  # of components that climb by themselves
     status: ReleaseStatus
+    previews: tuple[tuple[str, str], ...] = ()  # (component, header) where requests can ask for the candidate
     unreadable: str = ""  # why the spec can't be read, if it can't
 
     def current(self, type_: ConditionType) -> Condition | None:
@@ -92,9 +93,11 @@ def view(obj: Mapping[str, Any]) -> View:
     written = obj.get("spec") or {}
     unreadable = ""
     own_steps: tuple[tuple[str, tuple[Step, ...]], ...] = ()
+    previews: tuple[tuple[str, str], ...] = ()
     try:
         spec = parse_release(obj).spec
         own_steps = tuple((c.name, c.steps) for c in spec.components if c.steps is not None)
+        previews = tuple((c.name, header) for c in spec.components if (header := c.kubernetes.preview_header))
     except Invalid as error:
         unreadable = f"the spec can't be read: {error}"
     return View(
@@ -106,5 +109,6 @@ def view(obj: Mapping[str, Any]) -> View:
         paused=written.get("paused") is True,
         own_steps=own_steps,
         status=status,
+        previews=previews,
         unreadable=unreadable,
     )
