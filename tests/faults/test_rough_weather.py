@@ -77,20 +77,20 @@ def watched(life: Life, tmp_path: Path) -> Any:
 
 def test_without_its_metric_source_nothing_rises_and_the_hold_stops_until_it_is_back(watched: Watched) -> None:
     life = watched.life
-    life.declare("v1.1.0", guards=watched.guards, steps=[{"weight": 10, "hold": "9s"}, {"weight": 100, "hold": "1s"}])
+    life.declare("v1.1.0", guards=watched.guards, steps=[{"weight": 10, "hold": "20s"}, {"weight": 100, "hold": "1s"}])
     life.then_weight(10)
     watched.then_verdict("Pass")
     watched.source(DOWN)
     watched.then_verdict("Unknown")
+    assert life.status()["weight"] == 10, "the source went away in the first hold"
     stopped = watched.guarded()
-    assert stopped < 9
-    time.sleep(10)  # longer than the whole hold
+    time.sleep(21 - stopped)  # the hold would be over by now
     assert life.status()["phase"] == "Progressing"
     assert life.status()["weight"] == 10
     assert life.backends()[life.workload("v1.1.0")] == 10
     assert watched.guarded() == pytest.approx(stopped, abs=1.5), "time without a verdict is not counted"
     watched.source(shop.PROMETHEUS)
-    life.then(lambda status: status["phase"] == "Completed", 45, "it goes on when the source is back")
+    life.then(lambda status: status["phase"] == "Completed", 60, "it goes on when the source is back")
 
 
 def test_a_person_takes_it_back_at_once_while_the_metric_source_is_down(watched: Watched) -> None:
