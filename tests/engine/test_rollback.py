@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.engine.loop import Loop, climb
 from tests.engine.rules import broken_by
-from tests.engine.world import QUICK, percent, spec, version, world
-from tidegate.engine.values import Action, Cause, Gate, Phase, Verdict
+from tests.engine.world import QUICK, act, percent, spec, version, world
+from tidegate.engine.values import Action, Cause, Gate, Phase, Retire, Verdict
 
 A, B, C = version("A", "web"), version("B", "web"), version("C", "web")
 
@@ -238,3 +238,16 @@ def test_a_part_that_was_still_being_let_go_is_let_go_all_the_same() -> None:
     loop.person(Action.ROLLBACK, version="vA")
     loop.run(30).change(deaf=frozenset()).until_rest()
     assert (loop.split("web"), loop.split("api")) == ({"A": 100}, {})
+
+
+def test_a_removal_of_a_rollback_that_gave_up_does_not_hit_the_one_that_is_tried_again() -> None:
+    loop = completed(keep=0, wait=100)
+    loop.change(sick=frozenset({"A"})).edit(version=A)
+    loop.until(lambda: loop.status.recall is not None and loop.status.recall.gave_up)
+    loop.until(lambda: any(isinstance(e, Retire) for e in loop.last.decision.effects))
+    late = next(e for e in loop.last.decision.effects if isinstance(e, Retire))
+    loop.world = loop.last.before._replace(status=loop.status, sick=frozenset())  # it has not arrived yet
+    loop.person(Action.RETRY)
+    loop.until(lambda: loop.status.stable == A)
+    loop.world = act(loop.world._replace(roads=loop.last.before.roads), late)  # nor has the new split
+    assert loop.world.instance("web", "A") is not None

@@ -247,7 +247,7 @@ class ReleaseStatus(Part):
     binding: Annotated[tuple[Binding, ...], _ATOMIC] = ()
     """While something climbs: what the policies ask of it. Who loosens or deletes one then makes no climb easier."""
     attempt: int = 0
-    """Number of the last climb. It never falls."""
+    """Number of the last climb, or of a version that was called back once more. It never falls."""
     move: int = 0
     """Number of the last change of any promise. It never falls."""
     proved: int = 0

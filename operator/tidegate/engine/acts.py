@@ -152,14 +152,14 @@ def _rollback(p: Pass, act: Act) -> Reply:
         if to is None or p.spec.version.content != to.content:
             p.reject(p.spec.version, Cause.PERSON)  # it may be another one: superseding this, it would begin at once
         if target is not None and status.stable and target.content != status.stable.content:
-            p.set(recall=_recall(p, target, act))
+            p.call_back(_recall(p, target, act))
         return DONE, f"back to {to.name if to else 'nothing'}"
     target = target if act.version is not None else status.previous
     if target is None:
         return REFUSED, "no earlier version is kept here: name one with rollback.version, or change the spec"
     if status.stable and target.content == status.stable.content:
         return REFUSED, f"{target.name} serves already"
-    p.set(recall=_recall(p, target, act))
+    p.call_back(_recall(p, target, act))
     return DONE, f"back to {target.name}"
 
 

@@ -21,6 +21,7 @@ from tidegate.engine.values import (
     Pin,
     Preview,
     Reading,
+    Recall,
     Rejection,
     Spec,
     Start,
@@ -100,6 +101,13 @@ class Pass:
         if not self.is_rejected(version.content):
             rejection = Rejection(version.content, version.name, self.status.attempt, self.status.move, self.now, cause)
             self.set(rejected=(*self.status.rejected, rejection)[-20:])
+
+    def call_back(self, recall: Recall) -> None:
+        """Under a claim of its own: a removal that was decided when the last one gave up must not hit this one."""
+        instances = [self.instance(piece.part, piece.content) for piece in recall.version.pieces]
+        if any(instance is not None and instance.claim >= self.status.attempt for instance in instances):
+            self.set(attempt=self.status.attempt + 1)
+        self.set(recall=recall)
 
     # ---- reading the world
 

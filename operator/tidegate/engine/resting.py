@@ -36,7 +36,7 @@ def rest(p: Pass) -> None:
         p.set(phase=Phase.WAITING)
         repair(p)
     elif status.previous and wanted.content == status.previous.content and not p.is_rejected(wanted.content):
-        p.set(recall=Recall(status.previous, Cause.PUT_BACK, reject=False, wanted=wanted.content))
+        p.call_back(Recall(status.previous, Cause.PUT_BACK, reject=False, wanted=wanted.content))
         recall(p)
     elif p.is_rejected(wanted.content):
         _show_rejection(p)
