@@ -163,10 +163,11 @@ SECRET = {"secretKeyRef": {"name": "metrics", "key": "token"}}
         (lambda spec: spec.update(allow=[]), "spec.allow: has too few items: write at least 1"),
         (
             lambda spec: spec["prometheus"].update(
-                bearerToken=SECRET, basicAuth={"username": SECRET, "password": SECRET}
+                auth={"bearerToken": SECRET, "basicAuth": {"username": SECRET, "password": SECRET}}
             ),
-            "write at most one of bearerToken and basicAuth",
+            "write exactly one of bearerToken and basicAuth",
         ),
+        (lambda spec: spec["prometheus"].update(auth={}), "write exactly one of bearerToken and basicAuth"),
     ],
 )
 def test_nonsense_in_a_connection_is_refused(change: Callable[[Document], object], sentence: str) -> None:

@@ -33,7 +33,7 @@ def test_policies_and_connections_say_whether_they_can_be_used(shop: Shop) -> No
     dead["metadata"] = {**dead["metadata"], "name": "dead"}
     secret = sample.connection(shop.namespace)
     secret["metadata"] = {**secret["metadata"], "name": "secret"}
-    secret["spec"]["prometheus"]["bearerToken"] = {"secretKeyRef": {"name": "nowhere", "key": "token"}}
+    secret["spec"]["prometheus"]["auth"] = {"bearerToken": {"secretKeyRef": {"name": "nowhere", "key": "token"}}}
     guard = sample.error_rate(shop.namespace, connection="elsewhere")
     shop.api.apply(
         dead,

@@ -11,7 +11,7 @@ from tests.metrics.contract import Trouble
 from tidegate.api import Guard, Prometheus
 from tidegate.metrics.promql import quote
 
-ACCESS = {"bearerToken": {"secretKeyRef": {"name": "access", "key": "token"}}}
+ACCESS = {"auth": {"bearerToken": {"secretKeyRef": {"name": "access", "key": "token"}}}}
 
 
 class Series(NamedTuple):

@@ -231,7 +231,7 @@ async def test_credentials_come_from_a_secret_and_are_shown_nowhere(
 
     stub = Stub()
     stub.requests_of(scrapes(10))
-    opened = source(stub, secrets, **spec)
+    opened = source(stub, secrets, auth=spec)
     with caplog.at_level(logging.DEBUG):
         assert (await opened.measure(RATIO, VALUES, Window(SINCE, NOW))).data is Data.OK
         stub.answer = lambda request: httpx.Response(401, text=request.headers["authorization"])
@@ -255,7 +255,7 @@ async def test_credentials_that_were_refused_are_read_again() -> None:
 
     stub = Stub()
     stub.requests_of(scrapes(10))
-    opened = source(stub, secrets, bearerToken={"secretKeyRef": {"name": "s", "key": "token"}})
+    opened = source(stub, secrets, auth={"bearerToken": {"secretKeyRef": {"name": "s", "key": "token"}}})
     stub.answer = lambda request: httpx.Response(401)
     await opened.measure(QUEUE, VALUES, Window(SINCE, NOW))
     stub.answer = None
@@ -300,7 +300,7 @@ async def test_a_source_that_fails_is_told_by_the_connections_name(
 
 
 async def test_a_secret_that_is_not_there_is_told() -> None:
-    measured = await measure(Stub(), RATIO, bearerToken={"secretKeyRef": {"name": "s", "key": "token"}})
+    measured = await measure(Stub(), RATIO, auth={"bearerToken": {"secretKeyRef": {"name": "s", "key": "token"}}})
     assert (measured.data, measured.sentence) == (
         Data.PROVIDER_ERROR, "Connection metrics: Secret s is not there",
     )  # fmt: skip
@@ -318,7 +318,7 @@ async def test_a_source_that_answers_can_be_reached_and_one_that_does_not_says_w
     with pytest.raises(Transient, match="can't be reached"):
         await opened.reach(NOW)
     await opened.close()
-    guarded = source(Stub(), no_secrets, bearerToken={"secretKeyRef": {"name": "s", "key": "token"}})
+    guarded = source(Stub(), no_secrets, auth={"bearerToken": {"secretKeyRef": {"name": "s", "key": "token"}}})
     with pytest.raises(NotFound, match="Secret s is not there"):
         await guarded.reach(NOW)
     await guarded.close()

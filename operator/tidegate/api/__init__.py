@@ -6,6 +6,7 @@
 from tidegate.api.conditions import Condition, ConditionType, Reason
 from tidegate.api.connection import (
     Allowance,
+    Auth,
     BasicAuth,
     Connection,
     ConnectionSpec,
@@ -96,6 +97,7 @@ __all__ = [
     "Action",
     "Allowance",
     "Answer",
+    "Auth",
     "BasicAuth",
     "Binding",
     "CandidateRef",

@@ -44,7 +44,28 @@ class BasicAuth(Model):
     """The password."""
 
 
-AUTH_MESSAGE: Final = "write at most one of bearerToken and basicAuth"
+AUTH_MESSAGE: Final = "write exactly one of bearerToken and basicAuth"
+
+
+class Auth(Model):
+    """What a request shows to be let in."""
+
+    model_config = ConfigDict(
+        json_schema_extra=words(Rule("has(self.bearerToken) != has(self.basicAuth)", AUTH_MESSAGE))
+    )
+
+    bearer_token: SecretValue | None = None
+    """Sent as Authorization: Bearer."""
+    basic_auth: BasicAuth | None = None
+    """Sent as Authorization: Basic."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.bearer_token is None) == (self.basic_auth is None):
+            raise ValueError(AUTH_MESSAGE)
+        return self
+
+
 URL_MESSAGE: Final = (
     "write http:// or https:// and a host, as in http://prometheus.monitoring:9090, without user, query or fragment"
 )
@@ -57,20 +78,14 @@ _LABEL: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
 class Prometheus(Model):
     """A Prometheus, or what speaks its API."""
 
-    model_config = ConfigDict(
-        json_schema_extra=words(Rule("!has(self.bearerToken) || !has(self.basicAuth)", AUTH_MESSAGE))
-    )
-
     url: Annotated[
         str,
         Field(min_length=1, max_length=1024),
         Matching("https?://[^/@?# ]+(/[^@?# ]*)?", URL_MESSAGE),
     ]
     """Where it is, as in http://prometheus.monitoring:9090."""
-    bearer_token: SecretValue | None = None
-    """Sent as Authorization: Bearer."""
-    basic_auth: BasicAuth | None = None
-    """Sent as Authorization: Basic."""
+    auth: Auth | None = None
+    """What is shown to be let in; absent: nothing."""
     matchers: Annotated[
         Mapping[str, Annotated[str, Field(max_length=256)]],
         Field(max_length=16),
@@ -85,12 +100,6 @@ class Prometheus(Model):
             if not re.fullmatch(_LABEL, label):
                 raise ValueError(f"{label!r} is refused; {MATCHER_MESSAGE}")
         return matchers
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        if self.bearer_token is not None and self.basic_auth is not None:
-            raise ValueError(AUTH_MESSAGE)
-        return self
 
 
 class Allowance(Model):

@@ -202,10 +202,10 @@ class PrometheusSource:
         now = self._clock()
         if self._credentials is None or now - self._credentials[0] > SECRETS_FOR:
             auth: httpx.Auth | None = None
-            if self._spec.bearer_token is not None:
-                auth = _Bearer(await self._secret(self._spec.bearer_token))
-            elif self._spec.basic_auth is not None:
-                basic = self._spec.basic_auth
+            shown = self._spec.auth
+            if shown is not None and shown.bearer_token is not None:
+                auth = _Bearer(await self._secret(shown.bearer_token))
+            elif shown is not None and (basic := shown.basic_auth) is not None:
                 auth = httpx.BasicAuth(await self._secret(basic.username), await self._secret(basic.password))
             self._credentials = (now, auth)
         return self._credentials[1]
