@@ -11,12 +11,12 @@ from typing import NamedTuple, get_type_hints
 
 import pytest
 
-from hack.model.bugs import BUGS, Bug, hunt
+from hack.model.bugs import BUGS, Bug
 from hack.model.components import components
-from hack.model.explore import Exploration
 from hack.model.premises import PREMISES
 from hack.model.scenarios import ALL, Scenario, named
 from hack.model.states import FIELDS, NOW, Book, State
+from tests.engine.conftest import Beside
 from tests.engine.memory import Memory
 from tests.engine.world import Road, Watch
 from tidegate.engine import values
@@ -33,9 +33,10 @@ def explored() -> Premises:
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
-def test_no_rule_is_broken_in_a_small_world_and_all_comes_to_rest(scenario: Scenario, explored: Premises) -> None:
-    for small in scenario.reduced:
-        found = Exploration(small).run()
+def test_no_rule_is_broken_in_a_small_world_and_all_comes_to_rest(
+    scenario: Scenario, beside: Beside, explored: Premises
+) -> None:
+    for found in beside.reduced(scenario):
         assert (found.broken, found.way, found.cut) == ((), (), False)
         assert (found.states > 100, found.rests > 0) == (True, True)
         explored[scenario.name] = explored.get(scenario.name, Counter()) + found.premises
@@ -49,8 +50,8 @@ def test_every_rule_was_put_to_the_test(explored: Premises) -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.design)
-def test_a_planted_bug_is_caught(bug: Bug) -> None:
-    found = hunt(bug)
+def test_a_planted_bug_is_caught(bug: Bug, beside: Beside) -> None:
+    found = beside.hunted(bug.design)
     assert found.broken, f"{bug.design} is not caught in {found.states} states"
 
 

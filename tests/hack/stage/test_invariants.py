@@ -286,6 +286,17 @@ def test_a_retry_lifts_a_rejection() -> None:
     assert tape.judged() == []
 
 
+def test_who_overwrites_a_forged_epoch_breaks_no_rule() -> None:
+    tape = Tape("revert")
+    forged = tape.again(26829, 26830)
+    forged["status"]["writer"]["epoch"] = 10**12
+    tape.events[-1]["user"] = {"username": "dan@example.com"}
+    tape.again(26829, 26831)
+    assert tape.judged() == []
+    forged["status"]["writer"]["epoch"] = 1
+    assert [sentence for sentence in tape.judged() if sentence.startswith("S17 an equal status")]
+
+
 def test_it_counts_what_was_put_to_the_test() -> None:
     requests = [request for request in map(Request, Tape("revert").events) if is_of_interest(request)]
     (history,) = histories(requests)
