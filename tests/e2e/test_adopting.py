@@ -89,6 +89,24 @@ def test_what_serves_is_taken_over_and_given_back_without_one_failed_request(ser
     assert [found["metadata"]["name"] for found in serving.api.list("Deployment", serving.namespace)] == ["web"]
 
 
+def test_one_that_is_rolled_while_it_is_given_back_loses_no_request(serving: Shop) -> None:
+    with direct(serving) as directly:
+        take_over(serving)
+        serving.then_phase("Completed", version="v1.0.0", within=60)
+        eventually(lambda: pods(serving) == 0, 40, "the Deployment rests")
+        serving.api.delete("Release", serving.namespace, "shop")
+        eventually(lambda: "pod-template-hash" in service(serving)["spec"]["selector"], 40, "its pods serve again")
+        assert deployment(serving)["spec"]["paused"] is True, "nobody rolls it by the way"
+        marked = {"metadata": {"annotations": {"rolled": "yes"}}}
+        serving.api.merge("Deployment", serving.namespace, "web", {"spec": {"paused": False, "template": marked}})
+        eventually(lambda: service(serving)["spec"]["selector"] == OWN, 5, "all its pods are selected")
+        eventually(lambda: serving.api.get("Release", serving.namespace, "shop") is None, 90, "the Release is gone")
+        time.sleep(1)
+    assert not lost(directly)
+    assert [found["metadata"]["name"] for found in serving.api.list("Deployment", serving.namespace)] == ["web"]
+    assert not deployment(serving)["spec"].get("paused")
+
+
 def own_pods(shop: Shop) -> list[dict[str, Any]]:
     """Those of the Deployment itself."""
     found = shop.api.list("Pod", shop.namespace, "app=web")

@@ -368,8 +368,13 @@ async def let_go(view: View, deployment: Object, *, replicas: int | None = None)
 
 
 async def wake(view: View, deployment: Object, replicas: int) -> None:
-    """Let it run at this size, and hold it still."""
+    """Let it make its pods, so many."""
     await _write(view, deployment, held(deployment), {"paused": False, "replicas": replicas})
+
+
+async def keep_still(view: View, deployment: Object) -> None:
+    """Let it keep the pods that it has."""
+    await _write(view, deployment, held(deployment), {"paused": True})
 
 
 async def _write(view: View, deployment: Object, known: Held | None, spec: Mapping[str, Any]) -> None:

@@ -4,8 +4,10 @@ With `Keep` the Deployment serves again as before us, without one failed request
 world, so that any of them may be the first that a new process does:
 
 1. it is scaled to the size of the stable version, while ours serves on;
-2. when all its pods are ready, the Service selects them and nothing else: its selector of before, and the hash that the
-   Deployment's own ReplicaSet has put on them, since ours carry the same labels beside that;
+2. when all its pods are ready, it is paused again, and the Service selects them and nothing else: its selector of
+   before, and the hash that the Deployment's own ReplicaSet has put on them, since ours carry the same labels beside
+   that. If somebody rolls it all the same, its new pods have another hash: the Service then selects by its selector of
+   before at once, ours among them, until they go;
 3. when the drain is over, ours is taken down, which nothing reaches any more;
 4. when its pods are gone, the Service has exactly the selector of before, and nothing of us is left on either.
 
@@ -81,7 +83,7 @@ async def _give_back(view: View, deployment: Object, now: float, keeps: bool, ta
         await _select(view, case.service, pinning.selector_before(case.service), done=True)
         await adopting.let_go(view, deployment)
         return
-    if not _is_narrowed(case.service):
+    if not _is_handed_over(case.service, deployment):
         if why := _stays(view, case, now):
             logger.warning("Deployment %s is not given back: %s", deployment["metadata"]["name"], why)
             await adopting.let_go(view, deployment, replicas=0)
@@ -89,6 +91,8 @@ async def _give_back(view: View, deployment: Object, now: float, keeps: bool, ta
         await _wake(view, case)
         before = pinning.selector_before(case.service)
         await _select(view, case.service, {**before, templates.LABEL_HASH: await _hash(view, case)}, done=False)
+    elif await _is_rolled(view, case):
+        await _select(view, case.service, pinning.selector_before(case.service), done=False)
     await _await_drain(view, case, now)
     await take_down(view, case.place, now)
     if view.pods(case.place):
@@ -108,7 +112,7 @@ async def _case(view: View, deployment: Object) -> _Case | None:
     if component is None or content is None or service is None:
         return None
     case = _Case(deployment, component, Place(component.name, content), service)
-    return case if _is_narrowed(service) or LABEL_REVISION in _selector(service) else None
+    return case if _is_handed_over(service, deployment) or LABEL_REVISION in _selector(service) else None
 
 
 async def _fresh_service(view: View, component: Component) -> Object | None:
@@ -152,46 +156,63 @@ async def _await_drain(view: View, case: _Case, now: float) -> None:
 
 
 async def _wake(view: View, case: _Case) -> None:
-    """Bring it to the size of what serves in its stead. Raises InUse until all its pods are ready."""
+    """Bring it to the size of what serves in its stead, and hold it still there: a rollout would lead past the Service.
+    Raises InUse until all its pods are ready."""
     spec, status = section(case.deployment, "spec"), section(case.deployment, "status")
     name = case.deployment["metadata"]["name"]
     serving = view.deployments.get(case.place)
     size = int(section(serving, "spec").get("replicas", 1)) if serving else view.replicas(case.place.part)
-    if int(spec.get("replicas", 1)) < size or spec.get("paused"):
-        await adopting.wake(view, case.deployment, size)
-        raise InUse(f"Deployment {name} is starting its pods; until they are ready, ours serve.")
-    wanted = int(spec["replicas"])
+    wanted = int(spec.get("replicas", 1))
+    observed = status.get("observedGeneration", 0) >= case.deployment["metadata"].get("generation", 0)
     whole = all(int(status.get(key, 0)) == wanted for key in ("replicas", "updatedReplicas", "availableReplicas"))
-    if status.get("observedGeneration", 0) < case.deployment["metadata"].get("generation", 0) or not whole:
+    # Only one that is not paused makes pods of the template that it has by now.
+    if wanted < size or (spec.get("paused") and observed and not whole):
+        await adopting.wake(view, case.deployment, max(size, wanted))
+        raise InUse(f"Deployment {name} is starting its pods; until they are ready, ours serve.")
+    if not observed or not whole:
         ready = status.get("availableReplicas", 0)
         raise InUse(f"Deployment {name} has {ready} of {wanted} pods ready; until it has all, ours serve.")
+    if not spec.get("paused"):
+        await adopting.keep_still(view, case.deployment)
 
 
 async def _hash(view: View, case: _Case) -> str:
     """What the Deployment's ReplicaSet has put on its pods, and on no others."""
-    asked = templates.selector_text(section(case.deployment, "spec").get("selector") or {})
-    sets = (await view.cluster.client.list(REPLICASETS, view.app.namespace, labels=asked)).items
-    mine = [
-        one
-        for one in sets
-        if section(one, "spec").get("replicas")
-        and any(owner.get("uid") == uid_of(case.deployment) for owner in one["metadata"].get("ownerReferences") or ())
-    ]
-    found = labels_of(mine[0]).get(templates.LABEL_HASH) if len(mine) == 1 else None
-    if found is None:
+    found = await _hashes(view, case)
+    if len(found) != 1:
         raise InUse(
             f"Deployment {case.deployment['metadata']['name']} is being rolled out; until that is done, ours serve."
         )
-    return found
+    return found[0]
+
+
+async def _hashes(view: View, case: _Case) -> list[str]:
+    """Those of its ReplicaSets that have pods, or are to have some."""
+    asked = templates.selector_text(section(case.deployment, "spec").get("selector") or {})
+    sets = (await view.cluster.client.list(REPLICASETS, view.app.namespace, labels=asked)).items
+    return [
+        labels_of(one).get(templates.LABEL_HASH, "")
+        for one in sets
+        if (section(one, "spec").get("replicas") or section(one, "status").get("replicas"))
+        and any(owner.get("uid") == uid_of(case.deployment) for owner in one["metadata"].get("ownerReferences") or ())
+    ]
+
+
+async def _is_rolled(view: View, case: _Case) -> bool:
+    """Whether it has, or is to have, pods that the Service does not select."""
+    chosen = _selector(case.service).get(templates.LABEL_HASH)
+    return chosen is not None and any(each != chosen for each in await _hashes(view, case))
 
 
 def _selector(service: Object) -> dict[str, Any]:
     return dict(section(service, "spec").get("selector") or {})
 
 
-def _is_narrowed(service: Object) -> bool:
-    """Whether it selects the pods of one ReplicaSet: step 2 is done."""
-    return templates.LABEL_HASH in _selector(service) and bool(pinning.selector_before(service))
+def _is_handed_over(service: Object, deployment: Object) -> bool:
+    """Whether it selects the pods of one ReplicaSet, or what it selected before, ours among them: step 2 is done."""
+    before, chosen = pinning.selector_before(service), _selector(service)
+    serves = bool(section(deployment, "status").get("availableReplicas"))
+    return bool(before) and (templates.LABEL_HASH in chosen or (chosen == before and serves))
 
 
 async def _select(view: View, service: Object, wanted: Mapping[str, str], *, done: bool) -> None:
