@@ -20,6 +20,7 @@ from tidegate.api.revision import Named, artifact, revision
 from tidegate.engine.values import Status
 from tidegate.kube import CONFIGMAPS, CONTROLLERREVISIONS, RELEASES, SECRETS, Cluster, Object, Resource, Store
 from tidegate.targets.kubernetes import KubernetesTarget, copies, revisions, sources
+from tidegate.targets.kubernetes.copies import Copy
 from tidegate.targets.kubernetes.seal import HOME, NAME, Seal
 from tidegate.targets.kubernetes.sources import Sources
 from tidegate.targets.port import App, Resolved
@@ -88,7 +89,7 @@ class World:
         sources = sources or self.sources
         source = await sources.read(NAMESPACE, named)
         assert source is not None
-        body = copies.body(NAMESPACE, "storefront", named, source, await sources.key(named.kind))
+        body = await sources.copied(self.declared().metadata, named, source)
         await self.cluster.create(copies.resource_of(named.kind), NAMESPACE, body)
 
 
@@ -204,7 +205,8 @@ async def test_after_a_restart_nothing_that_was_copied_is_asked_for(world: World
     reads = world.reads()
     world.sources = world.fresh_process()
     assert (await world.resolved()).named == before.named
-    assert world.reads() == reads
+    key = f"/api/v1/namespaces/{HOME}/secrets/{NAME}"
+    assert set(world.reads()[len(reads) :]) == {key}, "but for the key, by which they are known to be ours"
 
 
 async def test_what_can_not_be_read_now_is_a_passing_problem(world: World) -> None:
@@ -231,7 +233,64 @@ def test_a_copys_name_fits_whatever_its_source_is_called() -> None:
     named = Named("ConfigMap", "c" * 253, "5d9f0c1e7b" + "0" * 54)
     name = copies.copy_name("storefront", named)
     assert len(name) == 253
-    assert name.endswith("-5d9f0c1e7b")
+    assert name != copies.copy_name("storefront", named._replace(name="c" * 252)), "though they are cut alike"
+
+
+def test_no_two_releases_have_copies_of_one_name() -> None:
+    """However their names and those of their sources are put together: a CA bundle has the same content for all."""
+    one = copies.copy_name("shop", Named("ConfigMap", "web-ca", "a" * 64))
+    assert one.startswith("shop-web-ca-")
+    assert one != copies.copy_name("shop-web", Named("ConfigMap", "ca", "a" * 64))
+
+
+async def test_the_same_password_has_another_hash_in_each_secret_and_namespace(world: World) -> None:
+    """Else whoever may write Secrets elsewhere could try passwords there, and compare."""
+    (db,) = [each for each in (await world.resolved()).named["graphql"] if each.kind == "Secret"]
+    seal = Seal(world.cluster.client, HOME)
+    text = copies.text_of(world.api.objects[SECRETS, NAMESPACE, "db"])
+    assert await seal.digest(NAMESPACE, "db", text) == db.content
+    others = [await seal.digest("elsewhere", "db", text), await seal.digest(NAMESPACE, "mine", text)]
+    assert len({db.content, *others}) == 3
+
+
+def forged(world: World, named: Named, **changes: Any) -> Copy:
+    """A copy that somebody has put in the place of ours, with all that it says."""
+    resource, name = copies.resource_of(named.kind), copies.copy_name("storefront", named)
+    genuine = world.api.objects[resource, NAMESPACE, name]
+    notes = {**genuine["metadata"]["annotations"], **changes.pop("annotations", {})}
+    world.api.remove(resource, NAMESPACE, name)
+    world.cluster.store.drop(resource, NAMESPACE, name)
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": genuine["metadata"]["labels"], "annotations": notes}
+    body = {**{key: genuine[key] for key in ("apiVersion", "kind", "data")}, "metadata": metadata, **changes}
+    world.cluster.store.put(resource, world.api.put(resource, body))
+    found = copies.of_release(world.cluster, NAMESPACE, "storefront")[named]
+    assert found.named == named
+    return found
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+async def test_a_copy_in_which_something_else_was_put_is_not_whole(world: World, kind: str) -> None:
+    before = await world.resolved()
+    (named,) = [each for each in before.named["graphql"] if each.kind == kind]
+    await world.copied(named)
+    release = before.release.metadata
+    genuine = copies.of_release(world.cluster, NAMESPACE, "storefront")[named]
+    assert await world.sources.is_whole(release, genuine) is True
+    reads = world.reads()
+    assert await world.sources.is_whole(release, genuine) is True
+    assert world.reads() == reads, "looked at once"
+    assert await world.sources.is_whole(release, forged(world, named, data={"colour": "cmVk"})) is False
+
+
+async def test_what_a_copy_says_of_its_source_is_believed_only_under_our_seal(world: World) -> None:
+    before = await world.resolved()
+    (named,) = [each for each in before.named["graphql"] if each.kind == "ConfigMap"]
+    await world.copied(named)
+    written = world.people_write(CONFIGMAPS, "settings", colour="red")
+    newest = copies.origin_in(written)
+    forged(world, named, annotations={copies.ANNOTATION_ORIGIN: newest})
+    found = {each.kind: each.content for each in (await world.resolved()).named["graphql"]}
+    assert found["ConfigMap"] != named.content, "the change is heard"
 
 
 async def test_a_copy_is_immutable_ours_and_has_nothing_of_its_sources_metadata(world: World) -> None:

@@ -1,8 +1,10 @@
 """Copies of the ConfigMaps and Secrets that a template names: each revision runs with its own.
 
 A copy is immutable and named after the Release, its source and its content, so that revisions with the same content
-share it. It is the only place where the content is kept: a ControllerRevision says which copies a revision needs, and
-holds none of what is in them. It carries no ownerReference and nothing of its source's labels and annotations, as all
+share it, and no two Releases do. It is the only place where the content is kept: a ControllerRevision says which copies
+a revision needs, and holds none of what is in them. Who may write ConfigMaps can make one in its place, with its name
+and annotations: so what is in it is looked at before a revision starts with it, and what it says of its source is
+believed only under our seal. It carries no ownerReference and nothing of its source's labels and annotations, as all
 that must outlive the Release, or must not be taken for somebody else's.
 """
 
@@ -24,6 +26,8 @@ ANNOTATION_HASH: Final = "tidegate.dev/hash"  # of the content, whole
 ANNOTATION_ORIGIN: Final = "tidegate.dev/origin"  # uid and resourceVersion of the source as it was copied
 ANNOTATION_KEY: Final = "tidegate.dev/key"  # fingerprint of the key that the content of a Secret was hashed under
 
+ANNOTATION_SEAL: Final = "tidegate.dev/seal"  # by which we know that we have written all that
+
 ABSENT: Final = "0" * 64
 """The content of what is not there and need not be. Pods of that revision name a copy that nobody makes: what is
 created later under the source's name is none of theirs."""
@@ -38,6 +42,7 @@ class Copy(NamedTuple):
     named: Named
     origin: str
     key: str  # "" for a ConfigMap
+    seal: str
     uid: str
     version: str
 
@@ -48,7 +53,8 @@ def resource_of(kind: str) -> Resource:
 
 def copy_name(release: str, named: Named) -> str:
     """Of the copy, 253 characters at most."""
-    head, tail = f"{release}-{named.name}", f"-{short(named.content)}"
+    digits = plain_digest(f"{release}\0{named.name}\0{named.content}".encode())
+    head, tail = f"{release}-{named.name}", f"-{short(digits)}"
     return head[: _LONGEST_NAME - len(tail)].rstrip("-.") + tail
 
 
@@ -66,13 +72,22 @@ def origin_of(uid: str, version: str) -> str:
     return f"{uid}/{version}"
 
 
-def body(namespace: str, release: str, named: Named, source: Object, key: str) -> Object:
-    """The copy of a source that was just read. `key` is the fingerprint, "" for a ConfigMap."""
-    metadata = source["metadata"]
+def origin_in(source: Object) -> str:
+    return origin_of(source["metadata"]["uid"], source["metadata"]["resourceVersion"])
+
+
+def words(namespace: str, release: str, named: Named, origin: str) -> tuple[str, ...]:
+    """All that a copy says of its source, to be sealed."""
+    return (namespace, release, *named, origin)
+
+
+def body(namespace: str, release: str, named: Named, source: Object, key: str, seal: str) -> Object:
+    """The copy of a source that was just read. `key` is the fingerprint, "" for a ConfigMap; `seal` is over `words`."""
     annotations = {
         ANNOTATION_SOURCE: named.name,
         ANNOTATION_HASH: named.content,
-        ANNOTATION_ORIGIN: origin_of(metadata["uid"], metadata["resourceVersion"]),
+        ANNOTATION_ORIGIN: origin_in(source),
+        ANNOTATION_SEAL: seal,
     }
     # A Secret of another type may be somebody's to manage, as tokens of ServiceAccounts are; pods don't ask for it.
     kind: dict[str, Any] = {} if named.kind == CONFIG_MAP else {"type": "Opaque"}
@@ -101,6 +116,7 @@ def read(kind: str, obj: Object) -> Copy | None:
         Named(kind, source, content),
         notes.get(ANNOTATION_ORIGIN, ""),
         notes.get(ANNOTATION_KEY, ""),
+        notes.get(ANNOTATION_SEAL, ""),
         uid_of(obj),
         str(metadata["resourceVersion"]),
     )

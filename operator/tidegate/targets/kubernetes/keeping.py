@@ -6,6 +6,7 @@ or a Deployment that is there, needs it.
 
 from __future__ import annotations
 
+from tidegate.api.configuration import Mention
 from tidegate.api.meta import LABEL_RELEASE, short
 from tidegate.api.revision import Named
 from tidegate.errors import AlreadyExists, Permanent, TidegateError, Transient
@@ -47,9 +48,14 @@ class Keeper:
         return offered if offered is not None and offered.revision == content else None
 
     async def keep_copies(self, view: View, place: Place) -> None:
-        """Let all that this part of this revision reads be there. Raises Permanent where it is lost."""
+        """Let all that this part of this revision reads be there. Raises Permanent where it is lost, or replaced."""
+        release = view.app.release.metadata
         for named in view.named_at(place):
-            if named.content != copies.ABSENT and named not in view.copies:
+            copy = view.copies.get(named)
+            whole = await self._sources.is_whole(release, copy) if copy is not None else None
+            if whole is False:
+                raise Permanent(_replaced(view.app.name, named))
+            if whole is None and named.content != copies.ABSENT:
                 await self._make(view, place, named)
 
     async def prune(self, view: View) -> None:
@@ -85,8 +91,8 @@ class Keeper:
             if place.content == app.revision:
                 raise Transient(f"{named.kind} {named.name} was changed a moment ago. It is looked at again.")
             raise Permanent(lost(place, app.name, named))
-        body = copies.body(app.namespace, app.name, named, source, await self._sources.key(named.kind))
         try:
+            body = await self._sources.copied(app.release.metadata, named, source)
             await self._cluster.create(resource, app.namespace, body)
         except AlreadyExists:
             there = await self._cluster.client.get(resource, app.namespace, name)
@@ -98,6 +104,17 @@ class Keeper:
                 raise Permanent(
                     f"{named.kind} {name} is there already and is no copy of ours. Rename or delete it."
                 ) from None
+            source_name = Mention(named.kind, named.name)
+            if await self._sources.digest(app.namespace, source_name, there) != named.content:
+                raise Permanent(_replaced(app.name, named)) from None
+
+
+def _replaced(release: str, named: Named) -> str:
+    name = copies.copy_name(release, named)
+    return (
+        f"{named.kind} {name} is there, but what is in it is no copy of {named.kind} {named.name} as this revision "
+        "runs with it: somebody has put it there. Delete it, and it is made again."
+    )
 
 
 def lost(place: Place, release: str, named: Named) -> str:

@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 from tidegate.api.meta import LABEL_MANAGED_BY, MANAGED_BY
@@ -34,9 +35,19 @@ class Seal:
         self._key = b""
         self._lock = asyncio.Lock()
 
-    async def digest(self, text: bytes) -> str:
-        """HMAC-SHA256, 64 hexadecimal digits. Raises what `Client` raises, and Permanent where the key is none."""
-        return hmac.new(await self._opened(), text, hashlib.sha256).hexdigest()
+    async def digest(self, namespace: str, name: str, text: bytes) -> str:
+        """HMAC-SHA256 of what is in one Secret, 64 hexadecimal digits. In another it is another: who may write Secrets
+        elsewhere must not be able to try passwords there. Raises what `Client` raises, and Permanent where the key is
+        none."""
+        return await self._mac(b"content", namespace.encode(), name.encode(), text)
+
+    async def over(self, words: Sequence[str]) -> str:
+        """A seal over these words: who has not the key can't make it."""
+        return await self._mac(b"words", *(word.encode() for word in words))
+
+    async def _mac(self, *parts: bytes) -> str:
+        # No part but the last has a zero byte in it: names have none.
+        return hmac.new(await self._opened(), b"\0".join(parts), hashlib.sha256).hexdigest()
 
     async def fingerprint(self) -> str:
         """By which a later process knows whether it has the same key; it tells nothing about the key."""

@@ -9,6 +9,7 @@ and what is the same keeps the hash that it had: a lost key begins no climb.
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -49,7 +50,7 @@ class Sources:
         self._cluster, self._seal = cluster, seal
         self._known: dict[_Place, _Known] = {}
         self._silent: dict[_Place, float] = {}  # what gave no answer, and until when (the loop's time) it is left alone
-        self._digests: dict[str, str] = {}  # of copies made under another key, by their uid: what is in them under ours
+        self._digests: dict[str, str] = {}  # of copies, by their uid: what is in them, under our key
 
     async def resolve(self, release: Release) -> Resolved:
         """The Release with what it names in its place. Waits for the server at most `PATIENCE` seconds, and only for
@@ -78,16 +79,28 @@ class Sources:
             obj = await self._cluster.client.get(copies.resource_of(named.kind), namespace, named.name)
         except NotFound:
             return None
-        return obj if await self.digest(named.kind, obj) == named.content else None
+        return obj if await self.digest(namespace, Mention(named.kind, named.name), obj) == named.content else None
 
-    async def digest(self, kind: str, obj: Object) -> str:
-        """Hash of what is in it: of a Secret under our key."""
+    async def digest(self, namespace: str, source: Mention, obj: Object) -> str:
+        """Hash of what is in the object, which is this source or a copy of it: of a Secret under our key."""
         text = copies.text_of(obj)
-        return copies.plain_digest(text) if kind == CONFIG_MAP else await self._seal.digest(text)
+        if source.kind == CONFIG_MAP:
+            return copies.plain_digest(text)
+        return await self._seal.digest(namespace, source.name, text)
 
-    async def key(self, kind: str) -> str:
-        """Fingerprint of the key that such are hashed under."""
-        return "" if kind == CONFIG_MAP else await self._seal.fingerprint()
+    async def copied(self, release: Meta, named: Named, source: Object) -> Object:
+        """The copy to make of a source that was just read."""
+        key = "" if named.kind == CONFIG_MAP else await self._seal.fingerprint()
+        words = copies.words(release.namespace, release.name, named, copies.origin_in(source))
+        return copies.body(release.namespace, release.name, named, source, key, await self._seal.over(words))
+
+    async def is_whole(self, release: Meta, copy: Copy) -> bool | None:
+        """Whether what its name says is in it; None if it is gone. Asked for once of each: what is in a copy never
+        changes. Of a Secret that was hashed under a key that is lost nobody can tell, and it is taken as it is."""
+        if copy.key and copy.key != await self._seal.fingerprint():
+            return True
+        found = await self._digest_of(release, copy)
+        return found == copy.named.content if found else None
 
     # ---- inside
 
@@ -122,7 +135,8 @@ class Sources:
         uid, version = store.uid(resource, *place.key), store.version(resource, *place.key)
         ours = [copy for named, copy in made.items() if (named.kind, named.name) == mention]
         for copy in ours:
-            if version and copy.origin == copies.origin_of(uid, str(version)):
+            is_of_it = version and copy.origin == copies.origin_of(uid, str(version))
+            if is_of_it and await self._is_sealed(release.metadata, copy):
                 return copy.named.content
         known = self._known.get(place)
         if known is None or (known.uid, known.version) != (uid, version):
@@ -144,13 +158,21 @@ class Sources:
         except NotFound:
             known = _Known("", 0, "")
         else:
-            known = _Known(uid_of(obj), version_of(obj), await self.digest(resource.kind, obj))
+            content = await self.digest(key.namespace, Mention(resource.kind, key.name), obj)
+            known = _Known(uid_of(obj), version_of(obj), content)
             self._cluster.store.put(resource, obj)
         if len(self._known) > 2 * self._held() + _SPARE:
             self._tidy()
         self._known[place] = known
         self._silent.pop(place, None)
         return known
+
+    async def _is_sealed(self, release: Meta, copy: Copy) -> bool:
+        words = copies.words(release.namespace, release.name, copy.named, copy.origin)
+        try:
+            return hmac.compare_digest(copy.seal, await self._seal.over(words))
+        except TidegateError:
+            return False  # then the source is asked
 
     async def _recognised(self, release: Meta, digest: str, ours: Iterable[Copy]) -> str:
         """The hash under which a copy of the same content is kept already, else its own."""
@@ -161,14 +183,17 @@ class Sources:
         return digest
 
     async def _digest_of(self, release: Meta, copy: Copy) -> str:
-        """Under our key. What is in a copy never changes."""
+        """Of what is in it, under our key; "" if it is gone. What is in a copy never changes."""
         if copy.uid not in self._digests:
             resource, name = copies.resource_of(copy.named.kind), copies.copy_name(release.name, copy.named)
             try:
                 obj = await self._cluster.client.get(resource, release.namespace, name)
             except NotFound:
                 return ""
-            self._digests[copy.uid] = await self.digest(copy.named.kind, obj)
+            if len(self._digests) > 2 * self._held() + _SPARE:
+                self._digests.clear()
+            source = Mention(copy.named.kind, copy.named.name)
+            self._digests[copy.uid] = await self.digest(release.namespace, source, obj)
         return self._digests[copy.uid]
 
     def _held(self) -> int:
