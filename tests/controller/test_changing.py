@@ -48,6 +48,13 @@ def test_configuration_with_other_content_is_named(new: dict[str, str], told: tu
     assert differs(resolved(release("v1"), **new), resolved(release("v1"), settings=OLD)) == told
 
 
+def test_a_status_holds_no_more_of_it_than_a_kibibyte_and_says_how_much_there_is() -> None:
+    names = {f"{number:02}{'x' * 250}": NEW for number in range(30)}
+    told = differs(resolved(release("v1"), **names), resolved(release("v1"), settings=OLD))
+    assert sum(map(len, told)) <= 1024 + len("31 more")
+    assert told[-1] == f"{31 - (len(told) - 1)} more"
+
+
 def test_a_new_version_is_told_beside_its_new_configuration() -> None:
     assert differs(resolved(release("v2"), settings=OLD), resolved(release("v1"), settings=OLD)) == ("Version",)
     both = differs(resolved(release("v2"), settings=NEW), resolved(release("v1"), settings=OLD))

@@ -9,6 +9,7 @@ import pytest
 from tests.targets.sample import NAME, NAMESPACE, component, release
 from tidegate.api.release import Component, Release
 from tidegate.api.revision import artifact, filled_template, revision
+from tidegate.errors import Invalid
 from tidegate.kube import DEPLOYMENTS, Client, Cluster, Store
 from tidegate.targets.kubernetes import templates
 
@@ -132,3 +133,14 @@ def test_a_kept_revision_has_the_template_itself_and_not_where_it_came_from() ->
     read = Component.model_validate(templates.as_written(found))
     assert (read.kubernetes.template_from, read.kubernetes.images) == (None, ())
     assert artifact(read, "v1.3.0") == artifact(found, "v1.3.0")
+
+
+def test_a_template_that_can_not_be_read_is_told_by_its_place_and_nothing_that_is_in_it() -> None:
+    secret = {"name": "app", "image": "app:v1", "env": [{"name": "PASSWORD", "value": "sesame"}]}
+    with pytest.raises(Invalid) as caught:
+        templates.read({"metadata": {"labels": {"app": 7}}, "spec": {"containers": [secret]}})
+    assert caught.value.message.startswith("the Deployment's pod template can't be read: metadata.labels.app: ")
+    assert "https://" not in caught.value.message
+    assert "sesame" not in caught.value.message
+    with pytest.raises(Invalid, match="it has no spec"):
+        templates.read({})

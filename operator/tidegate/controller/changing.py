@@ -11,6 +11,7 @@ from tidegate.engine.values import Version
 from tidegate.targets.port import Kept, Resolved
 
 _MOST: Final = 16
+_LONGEST: Final = 1024  # characters of all of them: each of ten attempts in a status has such a list
 
 
 def changes(resolved: Resolved, wanted: Version, stable: Version | None, kept: Sequence[Kept]) -> tuple[str, ...]:
@@ -30,7 +31,19 @@ def changes(resolved: Resolved, wanted: Version, stable: Version | None, kept: S
         if not named and wanted.name == stable.name:
             found.append(f"component {piece.part}")
     found += [f"component {piece.part}" for piece in stable.pieces if wanted.piece(piece.part) is None]
-    return tuple(dict.fromkeys(found))[:_MOST]
+    return _bounded(tuple(dict.fromkeys(found)))
+
+
+def _bounded(found: tuple[str, ...]) -> tuple[str, ...]:
+    """The first of them, and how many more there are."""
+    size, shown = 0, 0
+    for each in found[:_MOST]:
+        size += len(each)
+        if size > _LONGEST:
+            break
+        shown += 1
+    left = len(found) - shown
+    return (*found[:shown], f"{left} more") if left else found
 
 
 def titled(name: str, changed: Sequence[str]) -> str:

@@ -113,8 +113,13 @@ def read(template: Mapping[str, Any]) -> PodTemplate:
     said = {key: value for key, value in (("labels", labels), ("annotations", annotations)) if value}
     try:
         return PodTemplate.model_validate({"spec": template["spec"]} | ({"metadata": said} if said else {}))
-    except (ValidationError, KeyError) as error:
-        raise Invalid(f"the Deployment's pod template can't be read: {str(error).splitlines()[-1].strip()}") from None
+    except KeyError as error:
+        raise Invalid(f"the Deployment's pod template can't be read: it has no {error.args[0]}") from None
+    except ValidationError as error:
+        # Not its input: that may be an environment.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "template"
+        raise Invalid(f"the Deployment's pod template can't be read: {where}: {first['msg']}") from None
 
 
 def with_images(template: PodTemplate, release: Release, component: Component) -> PodTemplate:
