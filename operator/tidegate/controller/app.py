@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
 from tidegate.api.meta import GROUP
-from tidegate.controller import logs
+from tidegate.controller import garbage, logs
 from tidegate.controller.acting import limit_under
 from tidegate.controller.admission import Admission
 from tidegate.controller.assembly import build
@@ -77,6 +77,8 @@ class NotServed(Permanent):
 def run(settings: Settings) -> int:
     """The operator until it is told to stop. Returns the exit code: 0 when told to, else 1."""
     logs.configure(settings.log_level)
+    garbage.look_seldom()
+    garbage.set_aside()
     try:
         return asyncio.run(operate(settings, build))
     except TidegateError as error:
@@ -223,6 +225,7 @@ class Process:
             # After the Releases: only what they name is kept.
             group.create_task(self._followers.run(), name="followers")
             await self._followers.looked()
+            garbage.set_aside()
             logger.info("the view is whole: %d Releases", self.store.size(RELEASES))
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._elector.run(), name="elector")
