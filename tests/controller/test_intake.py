@@ -119,6 +119,16 @@ def test_a_route_wakes_who_has_left_a_stamp_on_it(world: World) -> None:
     assert world.woken == [API]
 
 
+@pytest.mark.parametrize("resource", [RELEASES, PODS, HTTPROUTES, INTERVENTIONS])
+def test_what_comes_for_the_first_time_is_not_parsed_again(
+    world: World, resource: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tens of thousands of them come at a start."""
+    monkeypatch.setattr(Store, "_read", lambda *_: pytest.fail("it was parsed"))
+    assert world.event(resource, None, "new", release="web", spec={"targetRef": {"kind": "Release", "name": "web"}})
+    assert world.woken
+
+
 def test_an_unlabelled_service_wakes_nobody(world: World) -> None:
     world.event(SERVICES, "ADDED", "someone-elses")
     assert world.woken == []

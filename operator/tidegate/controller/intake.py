@@ -26,6 +26,9 @@ from tidegate.kube.store import Store
 _TOLD_OF: Final = (POLICIES, CONNECTIONS)
 """We write what we think of them into their status: that alone is no news to anybody."""
 
+_LOOKED_INTO: Final = frozenset({*_TOLD_OF, INTERVENTIONS, HTTPROUTES, VIRTUALSERVICES})
+"""Whom these concern stands in their content."""
+
 Wake: TypeAlias = Callable[[Key, bool], None]
 """Called with the key of a Release that is concerned, and whether it goes before others."""
 
@@ -49,20 +52,20 @@ class Intake:
     def put(self, resource: Resource, obj: Object) -> bool:
         """This is how the object is, or was. Returns whether that is news."""
         key = key_of(obj)
-        before = set(self.concerned(resource, key))  # a label or a reference may have been taken away
-        known = self.store.get(resource, *key) if resource in _TOLD_OF else None
+        known = self._known(resource, key)
+        before = set(self._concerned(resource, key, known))  # a label or a reference may have been taken away
         if not self.store.put(resource, obj):
             return False
-        if known is not None and _says_the_same(known, obj):
+        if known is not None and resource in _TOLD_OF and _says_the_same(known, obj):
             return True
-        self._tell(resource, before.union(self.concerned(resource, key)))
+        self._tell(resource, before.union(self._concerned(resource, key, obj)))
         if resource in _TOLD_OF:
             self._changed(resource, key)
         return True
 
     def drop(self, resource: Resource, key: Key, uid: str | None = None, version: int | None = None) -> bool:
         """The object is gone. Returns whether that is news."""
-        before = set(self.concerned(resource, key))
+        before = set(self._concerned(resource, key, self._known(resource, key)))
         if not self.store.drop(resource, key.namespace, key.name, uid, version):
             return False
         self._tell(resource, before)
@@ -81,19 +84,25 @@ class Intake:
     def turn_back(self, resource: Resource, obj: Object) -> None:
         """The server went back to an older state (a restored backup); see `Store.turn_back`."""
         key = key_of(obj)
-        before = set(self.concerned(resource, key))
+        before = set(self._concerned(resource, key, self._known(resource, key)))
         self.store.turn_back(resource, obj)
-        self._tell(resource, before.union(self.concerned(resource, key)))
+        self._tell(resource, before.union(self._concerned(resource, key, obj)))
 
-    def concerned(self, resource: Resource, key: Key) -> Iterator[Key]:
-        """The Releases whose decisions may depend on the object, as the store has it; also such as do not exist."""
+    def _known(self, resource: Resource, key: Key) -> Object | None:
+        """As the store has it; only of kinds that are looked into here, since it is parsed for that."""
+        return self.store.get(resource, *key) if resource in _LOOKED_INTO else None
+
+    def _concerned(self, resource: Resource, key: Key, obj: Object | None) -> Iterator[Key]:
+        """The Releases whose decisions may depend on the object, as the store has it; also such as do not exist.
+
+        `obj` is the same once more, parsed.
+        """
         namespace, name = key
         if resource == RELEASES:
             yield key
         elif resource in (POLICIES, CONNECTIONS):
             yield from self.store.keys_within(RELEASES, namespace)
         elif resource == INTERVENTIONS:
-            obj = self.store.get(resource, namespace, name)
             target = ((obj or {}).get("spec") or {}).get("targetRef") or {}
             if target.get("kind") == "Release":
                 yield Key(namespace, str(target.get("name")))
@@ -104,8 +113,7 @@ class Intake:
                 yield from self.store.releases_mentioning(resource, key)
             if resource in (HTTPROUTES, VIRTUALSERVICES):
                 yield from self.store.releases_naming(namespace, name)
-                obj = self.store.get(resource, namespace, name) or {"metadata": {}}
-                for annotation in obj["metadata"].get("annotations") or ():
+                for annotation in ((obj or {}).get("metadata") or {}).get("annotations") or ():
                     if annotation.startswith(ANNOTATION_MOVE_PREFIX):
                         yield Key(namespace, annotation.removeprefix(ANNOTATION_MOVE_PREFIX))
 
