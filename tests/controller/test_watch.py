@@ -16,7 +16,7 @@ from tests.controller.waiting import soon
 from tests.kube.fake import FakeApi, thing
 from tidegate.api.meta import FINALIZER
 from tidegate.controller.intake import Intake
-from tidegate.controller.watch import pinned, watch
+from tidegate.controller.watch import NoMemories, pinned, watch
 from tidegate.kube import DEPLOYMENTS, INTERVENTIONS, PODS, RELEASES, SERVICES, Key, Object, Resource, Store, key_of
 
 RESOURCES = (RELEASES, INTERVENTIONS, SERVICES, DEPLOYMENTS, PODS)
@@ -165,8 +165,8 @@ def test_the_settings_that_were_measured_are_pinned() -> None:
     settings = pinned()
     assert settings.persistence.finalizer != FINALIZER
     assert settings.queueing.worker_limit is None
-    assert settings.queueing.idle_timeout == 0.1
-    assert settings.watching.chunk_size == 100
+    assert settings.queueing.idle_timeout == 0.01
+    assert settings.watching.chunk_size == 50
     assert settings.watching.initial_streaming is False
     assert settings.posting.enabled is False
     assert settings.peering.standalone is True
@@ -174,6 +174,25 @@ def test_the_settings_that_were_measured_are_pinned() -> None:
     backoffs = settings.networking.error_backoffs
     assert isinstance(backoffs, tuple)
     assert 600 <= sum(backoffs) <= 1200
+
+
+async def test_kopf_keeps_nothing_of_an_object_that_it_has_told_of(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[NoMemories] = []
+    made = NoMemories.__init__
+
+    def remembered(self: NoMemories) -> None:
+        made(self)
+        kept.append(self)
+
+    monkeypatch.setattr(NoMemories, "__init__", remembered)
+    api.put(RELEASES, thing(RELEASES, "web"))
+    async with watching(api) as watched:
+        await soon(lambda: watched.names(RELEASES) == {"web"})
+        api.put(RELEASES, thing(RELEASES, "web", spec={"version": "v2"}))
+        await soon(lambda: watched.store.version(RELEASES, "shop", "web") == api.version)
+        assert [list(one.iter_all_memories()) for one in kept] == [[]]
 
 
 def test_null_storages_leave_nothing_in_a_patch() -> None:

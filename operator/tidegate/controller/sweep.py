@@ -56,6 +56,7 @@ class Sweep:
         self._resources = resources
         self._dice = dice or random.Random()
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._first = asyncio.Lock()  # one kind after another: Kopf lists them all at this time, and pages take memory
         self._relisted: set[Resource] = set()
         self._bell = asyncio.Event()
         self._last = asyncio.get_running_loop().time()
@@ -117,19 +118,25 @@ class Sweep:
         Raises what `Client` raises.
         """
         loop = asyncio.get_running_loop()
-        listed, _ = await self._listed(resource, cached=False)
-        missing = self._behind(resource, listed)
+        async with self._first:
+            listed, _ = await self._listed(resource, cached=False)
+        missing = list(self._behind(resource, listed))
         quiet_since = loop.time()
         while missing:
             await asyncio.sleep(_GLANCE)
-            left = [key for key in missing if self._intake.store.version(resource, *key) < listed[key]]
-            if len(left) < len(missing):
+            before = len(missing)
+            # Only as far as the next that is missing: all of them at each glance was a tenth of a start over thousands.
+            while missing and self._intake.store.version(resource, *missing[-1]) >= listed[missing[-1]]:
+                missing.pop()
+            if len(missing) < before:
                 quiet_since = loop.time()
             elif loop.time() > quiet_since + _GRACE:
-                # Nothing comes any more. What is still missing was deleted, or changed so that it is none of ours.
-                await self._look(resource, left)
-                left = []
-            missing = left
+                missing = [key for key in missing if self._intake.store.version(resource, *key) < listed[key]]
+                if len(missing) == before:
+                    # Nothing comes any more. What is still missing was deleted, or changed so that it is none of ours.
+                    await self._look(resource, missing)
+                    missing = []
+                quiet_since = loop.time()
         self._intake.store.mark_synced(resource)
 
     # ---- inside

@@ -25,7 +25,7 @@ from tidegate.kube.resources import Object, Resource
 
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 
-CHUNK: Final = 100  # several kinds are listed at once, and a page of 500 parsed objects took 15 MiB of each
+CHUNK: Final = 50  # several kinds are listed at once, and a page of 500 parsed objects took 15 MiB of each
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 15.0
 CONNECTIONS_AT_MOST: Final = 32

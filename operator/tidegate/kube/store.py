@@ -41,7 +41,7 @@ _KEEPS_MANAGERS: Final = frozenset(
 )  # who edited a route or a pin is told, or scaled what was taken over; elsewhere it is ballast
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # the whole object once more
 _GRAVES: Final = 20_000
-_LATELY: Final = 256  # parsed objects that are kept: those of the passes that run, not of all Releases
+_LATELY: Final = 96  # parsed objects that are kept: those of the passes that run, not of all Releases
 
 
 class _Place(NamedTuple):
